@@ -1,0 +1,42 @@
+# Everything a contributor does. Each target installs what it lacks (Debian 12 packages).
+
+FUZZ_SECONDS ?= 60
+ARGS ?=
+
+.PHONY: help build run test fuzz lint demo clean
+
+help:
+	@echo "make build   build what ships: build/release/penstock"
+	@echo "make run     build it and start the proxy on 127.0.0.1:3128 (ARGS=... for its options)"
+	@echo "make test    every test: release, sanitizers, end to end, corpora, house rules"
+	@echo "make fuzz    each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) seconds"
+	@echo "make lint    formatting, clang-tidy, house rules"
+	@echo "make demo    one tunnel that is carried and one that is refused, explained"
+	@echo "make clean   remove build/"
+
+build:
+	@scripts/install-dependencies build
+	@cmake --preset release
+	@cmake --build --preset release --target penstock
+
+run: build
+	@exec build/release/penstock run $(ARGS)
+
+test:
+	@scripts/install-dependencies build test
+	@scripts/test
+
+fuzz:
+	@scripts/install-dependencies build
+	@scripts/fuzz $(FUZZ_SECONDS)
+
+lint:
+	@scripts/install-dependencies build lint
+	@scripts/lint
+
+demo: build
+	@scripts/install-dependencies demo
+	@scripts/demo
+
+clean:
+	rm -rf build

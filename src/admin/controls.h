@@ -1,0 +1,46 @@
+// What the admin server may ask of the process. server/ implements it; tests do too.
+// Thread: the main loop's.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "loop/task.h"
+#include "session/metrics.h"
+
+namespace penstock::admin {
+
+// What the whole process knows at one moment.
+struct Snapshot {
+  struct WorkerState {
+    std::shared_ptr<const session::Metrics> metrics;
+    uint64_t turns = 0;
+    uint64_t busy_ns = 0;
+    uint64_t stalls = 0;
+  };
+  std::vector<WorkerState> workers;
+  uint64_t seats_taken = 0;
+  uint64_t seats = 0;
+  uint64_t pending = 0;
+  uint64_t descriptors_open = 0;
+  uint64_t descriptors_limit = 0;
+  uint64_t rules = 0;
+  uint64_t reloads_done = 0;
+  uint64_t reloads_refused = 0;
+  uint64_t log_lines_written = 0;
+  uint64_t log_lines_dropped = 0;
+  double uptime_seconds = 0;
+  std::vector<std::pair<std::string, uint64_t>> ephemeral_ports;  // source address, ports in use
+};
+
+class Controls {
+ public:
+  virtual ~Controls() = default;
+  virtual bool draining() const = 0;
+  // Asks each worker to bring its numbers up to now; one that does not answer within a second is
+  // reported as it last was.
+  virtual loop::Task<Snapshot> snapshot() = 0;
+};
+
+}  // namespace penstock::admin

@@ -1,0 +1,144 @@
+#include "admin/metrics_page.h"
+
+#include "observe/prometheus.h"
+#include "session/story.h"
+
+namespace penstock::admin {
+namespace {
+
+using observe::Counter;
+using observe::Histogram;
+using observe::HistogramCounts;
+using observe::PrometheusText;
+using session::Metrics;
+
+uint64_t sum(const Snapshot& snapshot, Counter Metrics::* member) {
+  uint64_t total = 0;
+  for (const auto& worker : snapshot.workers) total += ((*worker.metrics).*member).value();
+  return total;
+}
+
+HistogramCounts sum(const Snapshot& snapshot, Histogram Metrics::* member) {
+  HistogramCounts total;
+  for (const auto& worker : snapshot.workers) total += ((*worker.metrics).*member).counts();
+  return total;
+}
+
+void connections(PrometheusText& text, const Snapshot& snapshot) {
+  text.metric("penstock_connections_total", "counter", "Connections that ended, by how and why.");
+  for (int outcome = 0; outcome < session::kOutcomeCount; ++outcome) {
+    for (int code = 0; code <= kCodeCount; ++code) {
+      uint64_t count = 0;
+      for (const auto& worker : snapshot.workers) {
+        count += worker.metrics->connections[static_cast<size_t>(outcome)][static_cast<size_t>(code)].value();
+      }
+      if (count == 0) continue;
+      const auto word = session::outcome_word(static_cast<session::Outcome>(outcome));
+      const auto error = code == kCodeCount ? std::string_view() : facts(static_cast<Code>(code)).word;
+      text.sample({{"outcome", word}, {"error", error}}, count);
+    }
+  }
+}
+
+void steps(PrometheusText& text, const Snapshot& snapshot) {
+  text.metric("penstock_step_seconds", "histogram", "How long each step of a connection waited.");
+  text.histogram({{"step", "head"}}, sum(snapshot, &Metrics::head));
+  text.histogram({{"step", "queue"}}, sum(snapshot, &Metrics::queue));
+  text.histogram({{"step", "resolve"}}, sum(snapshot, &Metrics::resolve));
+  text.histogram({{"step", "dial"}}, sum(snapshot, &Metrics::dial));
+  text.histogram({{"step", "hello"}}, sum(snapshot, &Metrics::hello));
+  text.histogram({{"step", "server_hello"}}, sum(snapshot, &Metrics::server_hello));
+}
+
+void bytes(PrometheusText& text, const Snapshot& snapshot) {
+  text.metric("penstock_bytes_total", "counter", "Bytes delivered through tunnels.");
+  const auto sample = [&](std::string_view direction, std::string_view path, Counter Metrics::* member) {
+    text.sample({{"direction", direction}, {"path", path}}, sum(snapshot, member));
+  };
+  sample("up", "copy", &Metrics::bytes_up_copied);
+  sample("up", "splice", &Metrics::bytes_up_spliced);
+  sample("down", "copy", &Metrics::bytes_down_copied);
+  sample("down", "splice", &Metrics::bytes_down_spliced);
+}
+
+void single(PrometheusText& text, std::string_view name, std::string_view type, std::string_view help,
+            uint64_t value) {
+  text.metric(name, type, help);
+  text.sample({}, value);
+}
+
+void admission(PrometheusText& text, const Snapshot& snapshot) {
+  single(text, "penstock_tunnels_open", "gauge", "Tunnels that are established now.",
+         sum(snapshot, &Metrics::tunnels_open));
+  single(text, "penstock_seats_taken", "gauge", "Connections that hold a seat now.", snapshot.seats_taken);
+  single(text, "penstock_seats", "gauge", "Connections that there is room for.", snapshot.seats);
+  single(text, "penstock_pending", "gauge", "Tunnels that are being set up now.", snapshot.pending);
+  single(text, "penstock_accepted_total", "counter", "Connections accepted.", sum(snapshot, &Metrics::accepted));
+  single(text, "penstock_shed_total", "counter", "Connections refused at the door, for want of a seat or descriptor.",
+         sum(snapshot, &Metrics::shed));
+  single(text, "penstock_accept_errors_total", "counter", "Failed accepts.", sum(snapshot, &Metrics::accept_errors));
+  text.metric("penstock_descriptors", "gauge", "File descriptors.");
+  text.sample({{"state", "open"}}, snapshot.descriptors_open);
+  text.sample({{"state", "limit"}}, snapshot.descriptors_limit);
+  text.metric("penstock_ephemeral_ports", "gauge", "Local ports in use towards origins, by source address.");
+  for (const auto& [source, ports] : snapshot.ephemeral_ports) text.sample({{"source", source}}, ports);
+  text.metric("penstock_pipes", "gauge", "Pipes for splicing.");
+  text.sample({{"state", "in_use"}}, sum(snapshot, &Metrics::pipes_in_use));
+  text.sample({{"state", "idle"}}, sum(snapshot, &Metrics::pipes_idle));
+}
+
+void names(PrometheusText& text, const Snapshot& snapshot) {
+  text.metric("penstock_dns_answers_total", "counter", "Names resolved, by where the answer came from.");
+  text.sample({{"source", "lookup"}}, sum(snapshot, &Metrics::dns_lookups));
+  text.sample({{"source", "cache"}}, sum(snapshot, &Metrics::dns_hits));
+  text.sample({{"source", "coalesced"}}, sum(snapshot, &Metrics::dns_coalesced));
+  text.sample({{"source", "stale"}}, sum(snapshot, &Metrics::dns_stale));
+  single(text, "penstock_dns_failures_total", "counter", "Names that could not be resolved.",
+         sum(snapshot, &Metrics::dns_failures));
+  single(text, "penstock_dns_cache_entries", "gauge", "Names in the caches.", sum(snapshot, &Metrics::dns_entries));
+  single(text, "penstock_dns_in_flight", "gauge", "Lookups that wait for a name server.",
+         sum(snapshot, &Metrics::dns_in_flight));
+}
+
+void policy(PrometheusText& text, const Snapshot& snapshot) {
+  single(text, "penstock_policy_rules", "gauge", "Rules in force.", snapshot.rules);
+  single(text, "penstock_would_deny_total", "counter", "Tunnels that only report mode let through.",
+         sum(snapshot, &Metrics::would_deny));
+  text.metric("penstock_reloads_total", "counter", "Reloads asked for, by what became of them.");
+  text.sample({{"result", "done"}}, snapshot.reloads_done);
+  text.sample({{"result", "refused"}}, snapshot.reloads_refused);
+}
+
+void process(PrometheusText& text, const Snapshot& snapshot) {
+  text.metric("penstock_log_lines_total", "counter", "Access-log lines, by what became of them.");
+  text.sample({{"result", "written"}}, snapshot.log_lines_written);
+  text.sample({{"result", "dropped"}}, snapshot.log_lines_dropped);
+  text.metric("penstock_loop_busy_seconds_total", "counter", "Time that a worker's loop was not asleep.");
+  for (size_t i = 0; i < snapshot.workers.size(); ++i) {
+    text.sample({{"worker", std::to_string(i)}}, static_cast<double>(snapshot.workers[i].busy_ns) / 1e9);
+  }
+  text.metric("penstock_loop_stalls_total", "counter", "Turns of a worker's loop that took over 100 ms.");
+  for (size_t i = 0; i < snapshot.workers.size(); ++i) {
+    text.sample({{"worker", std::to_string(i)}}, snapshot.workers[i].stalls);
+  }
+  text.metric("penstock_uptime_seconds", "gauge", "Time since the process began.");
+  text.sample({}, snapshot.uptime_seconds);
+  text.metric("penstock_build_info", "gauge", "Always 1; the labels say which build this is.");
+  text.sample({{"version", PENSTOCK_VERSION}}, uint64_t{1});
+}
+
+}  // namespace
+
+std::string metrics_page(const Snapshot& snapshot) {
+  PrometheusText text;
+  connections(text, snapshot);
+  steps(text, snapshot);
+  bytes(text, snapshot);
+  admission(text, snapshot);
+  names(text, snapshot);
+  policy(text, snapshot);
+  process(text, snapshot);
+  return text.take();
+}
+
+}  // namespace penstock::admin

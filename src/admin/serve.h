@@ -1,0 +1,29 @@
+// The admin listener: /metrics, /healthz, /readyz. A small HTTP/1.1 server on the main loop, with
+// the proxy's own strict head parser; one request per connection, no state to change.
+// Thread: the main loop's.   Limits: 64 connections at a time, 5 s each, heads of 8 KiB.
+#pragma once
+
+#include "admin/controls.h"
+#include "loop/loop.h"
+#include "loop/task.h"
+#include "sys/fd.h"
+
+namespace penstock::admin {
+
+class AdminServer {
+ public:
+  AdminServer(loop::Loop& loop, Controls& controls, sys::Fd listener);
+
+ private:
+  loop::RootTask accept_all();
+  loop::RootTask answer(sys::Fd fd);
+
+  loop::Loop& loop_;
+  Controls& controls_;
+  sys::Fd listener_;
+  loop::Source source_;
+  size_t open_ = 0;
+  loop::TaskSet tasks_;
+};
+
+}  // namespace penstock::admin

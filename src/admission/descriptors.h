@@ -1,0 +1,24 @@
+// How many connections a number of file descriptors can carry.
+#pragma once
+
+#include <cstdint>
+
+namespace penstock::admission {
+
+struct DescriptorBudget {
+  uint64_t seats;             // connections: two descriptors each
+  uint64_t pipes_per_worker;  // pipes for splicing: two descriptors each
+};
+
+// `nofile`: RLIMIT_NOFILE. Kept back: what listeners, admin, log and each worker's loop and
+// resolver need, and a sixteenth for pipes; without a pipe a tunnel copies, without a descriptor a
+// connection fails, so pipes get the smaller part.
+constexpr DescriptorBudget descriptor_budget(uint64_t nofile, uint64_t workers) {
+  const uint64_t reserve = 64 + workers * 80;
+  const uint64_t pipes = nofile / 16;
+  const uint64_t rest = nofile > reserve + pipes ? nofile - reserve - pipes : 0;
+  const uint64_t per_worker = pipes / 2 / workers;
+  return {rest / 2 > 1 ? rest / 2 : 1, per_worker > 2 ? per_worker : 2};
+}
+
+}  // namespace penstock::admission

@@ -1,0 +1,125 @@
+#include "admission/door.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+#include <vector>
+
+#include "admission/descriptors.h"
+
+namespace penstock::admission {
+namespace {
+
+http::Authority target(const char* text) { return *http::parse_authority(text); }
+
+TEST(Budget, NeverHandsOutMoreThanItsLimitAndTakesEverythingBack) {
+  Budget budget(3);
+  {
+    std::vector<Budget::Share> shares;
+    for (int i = 0; i < 3; ++i) {
+      shares.push_back(budget.take());
+      EXPECT_TRUE(shares.back());
+    }
+    EXPECT_FALSE(budget.take());
+    EXPECT_EQ(budget.in_use(), 3u);
+    shares.pop_back();
+    EXPECT_TRUE(budget.take());
+  }
+  EXPECT_EQ(budget.in_use(), 0u);
+}
+
+TEST(Budget, MovedShareIsGivenBackOnce) {
+  Budget budget(1);
+  Budget::Share first = budget.take();
+  Budget::Share second = std::move(first);
+  EXPECT_TRUE(second);
+  Budget::Share third;
+  third = std::move(second);
+  EXPECT_EQ(budget.in_use(), 1u);
+}
+
+TEST(Budget, HoldsItsLimitWhenThreadsRace) {
+  Budget budget(10);
+  std::atomic<int> holders{0}, most{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 20'000; ++i) {
+        std::vector<Budget::Share> shares;
+        for (int n = 0; n < 4; ++n) {
+          auto share = budget.take();
+          if (!share) continue;
+          shares.push_back(std::move(share));
+          const int now = ++holders;
+          for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {
+          }
+        }
+        holders -= static_cast<int>(shares.size());
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_LE(most, 10);
+  EXPECT_EQ(budget.in_use(), 0u);
+}
+
+TEST(KeyedBudget, CountsEachKeyAloneAndForgetsThoseWithoutHolders) {
+  KeyedBudget<std::string> budget;
+  {
+    const auto a = budget.take("a", 1);
+    EXPECT_TRUE(a);
+    EXPECT_FALSE(budget.take("a", 1));
+    const auto b = budget.take("b", 1);
+    EXPECT_TRUE(b);
+    EXPECT_EQ(budget.keys(), 2u);
+  }
+  EXPECT_EQ(budget.keys(), 0u);
+  EXPECT_EQ(budget.held("a"), 0u);
+}
+
+TEST(Door, RefusesTheDestinationThatIsBusyAndNoOther) {
+  Door door({.seats = 0, .tunnels_per_client = 0, .pending = 10, .pending_per_destination = 2});
+  std::vector<Permit> permits;
+  for (int i = 0; i < 2; ++i) permits.push_back(*door.admit(target("slow.example:443")));
+  EXPECT_EQ(door.admit(target("slow.example:443")).error().code, Code::kDestinationBusy);
+  EXPECT_TRUE(door.admit(target("slow.example:8443")));
+  EXPECT_TRUE(door.admit(target("other.example:443")));
+  EXPECT_EQ(door.pending(), 2u);
+  permits.clear();
+  EXPECT_EQ(door.pending(), 0u);
+  EXPECT_TRUE(door.admit(target("slow.example:443")));
+}
+
+TEST(Door, KeepsAClientToItsOwnLimitAndFollowsANewOne) {
+  Door door({.seats = 0, .tunnels_per_client = 1, .pending = 0, .pending_per_destination = 0});
+  const IpAddress alice = IpAddress::from_v4(127, 0, 0, 1);
+  const IpAddress bob = IpAddress::from_v4(127, 0, 0, 2);
+  const auto first = door.admit_client(alice);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(door.admit_client(alice).error().code, Code::kClientBusy);
+  EXPECT_TRUE(door.admit_client(bob));
+  door.set_limits({.seats = 0, .tunnels_per_client = 2, .pending = 0, .pending_per_destination = 0});
+  EXPECT_TRUE(door.admit_client(alice));
+}
+
+TEST(Door, RefusesPendingSetUpsPastTheGlobalLimitWhateverTheirDestination) {
+  Door door({.seats = 0, .tunnels_per_client = 0, .pending = 1, .pending_per_destination = 5});
+  const auto held = door.admit(target("a.example:443"));
+  EXPECT_EQ(door.admit(target("b.example:443")).error().code, Code::kNoPermit);
+}
+
+TEST(DescriptorBudget, LeavesRoomForItselfAndNeverAnswersZero) {
+  for (uint64_t nofile : {0u, 64u, 256u, 1024u, 20'000u, 1'048'576u}) {
+    for (uint64_t workers : {1u, 2u, 64u}) {
+      const auto budget = descriptor_budget(nofile, workers);
+      EXPECT_GE(budget.seats, 1u);
+      if (nofile > 64 + workers * 80 + 200) {
+        EXPECT_LT(budget.seats * 2 + budget.pipes_per_worker * 2 * workers, nofile) << nofile;
+      }
+    }
+  }
+  EXPECT_GE(descriptor_budget(20'000, 2).seats, 9'000u);
+}
+
+}  // namespace
+}  // namespace penstock::admission

@@ -1,0 +1,29 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "cli/commands.h"
+#include "config/config.h"
+
+namespace penstock::cli {
+
+int check(const CheckOptions& options) {
+  if (options.schema) {
+    fmt::print("{}\n", config::schema());
+    return kDone;
+  }
+  const auto config = config::load(options.config);
+  if (!config) {
+    fmt::print(stderr, "{}", config::describe(config.error(), options.config));
+    fmt::print(stderr, "{}: {} fault{}\n", options.config, config.error().size(),
+               config.error().size() == 1 ? "" : "s");
+    return kUsage;
+  }
+  for (const Fault& warning : (*config)->warnings) {
+    fmt::print(stderr, "warning: {}", config::describe({warning}, options.config));
+  }
+  fmt::print("{}: good; {} rules\n", options.config, (*config)->rules->size());
+  return kDone;
+}
+
+}  // namespace penstock::cli

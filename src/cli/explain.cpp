@@ -1,0 +1,153 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <vector>
+
+#include "cli/commands.h"
+#include "config/config.h"
+#include "dns/resolver.h"
+#include "loop/loop.h"
+#include "loop/task.h"
+#include "sys/process.h"
+
+namespace penstock::cli {
+namespace {
+
+// Everything that the proxy would find out about one CONNECT, short of dialling.
+struct Findings {
+  http::Authority target;
+  policy::Decision decision;
+  std::optional<Error> error;  // why there would be no tunnel
+  std::vector<policy::JudgedAddress> addresses;
+
+  bool allowed() const { return !error; }
+};
+
+loop::RootTask look_up(loop::Loop& loop, dns::Resolver& resolver, std::string name, Instant deadline,
+                       std::optional<Result<dns::Answer>>* out) {
+  out->emplace(co_await resolver.resolve(std::move(name), dns::Wanted::kComplete, deadline));
+  loop.stop();
+}
+
+Result<std::vector<IpAddress>> resolve(const config::Config& config, const http::Authority& target) {
+  if (target.literal) return std::vector{*target.literal};
+  loop::Loop loop;
+  std::optional<Result<dns::Answer>> answer;
+  {
+    dns::Resolver resolver(loop, config.dns, config.dial.family);
+    loop::TaskSet tasks;
+    const Instant deadline = deadline_after(loop.read_clock(), config.timeouts.resolve);
+    tasks.start(look_up(loop, resolver, target.host, deadline, &answer));
+    if (!answer) loop.run();
+  }
+  if (!*answer) return std::unexpected(answer->error());
+  return (*answer)->addresses;
+}
+
+policy::Surroundings surroundings_of(const config::Config& config) {
+  policy::Surroundings out;
+  for (const auto& listener : config.listeners) out.listeners.push_back(listener.address);
+  if (config.admin) out.listeners.push_back(*config.admin);
+  out.addresses = sys::interface_addresses();
+  return out;
+}
+
+Findings find_out(const config::Config& config, const policy::Asker& asker, const http::Authority& target) {
+  Findings out{.target = target, .decision = config.rules->judge_name(asker, target), .error = {}, .addresses = {}};
+  if (!out.decision.allowed) {
+    out.error = Error{Code::kNameDenied};
+    return out;
+  }
+  const auto addresses = resolve(config, target);
+  if (!addresses) {
+    out.error = addresses.error();
+    return out;
+  }
+  const auto surroundings = surroundings_of(config);
+  Code why = Code::kAddressDenied;
+  const auto routes =
+      config.rules->judge_addresses(out.decision, asker, target, *addresses, surroundings, &why,
+                                    &out.decision.would_deny);
+  out.addresses = config.rules->explain_addresses(out.decision, asker, target, *addresses, surroundings);
+  if (routes.empty()) out.error = Error{why};
+  return out;
+}
+
+std::string place_of(const config::Config& config, const policy::RuleFacts& rule) {
+  const std::string_view file = config.file.empty() ? std::string_view("built in") : std::string_view(config.file);
+  return fmt::format("{}:{}:{}", file, rule.place.line, rule.place.column);
+}
+
+nlohmann::ordered_json as_json(const config::Config& config, const Findings& found) {
+  nlohmann::ordered_json out;
+  out["authority"] = found.target.text();
+  out["verdict"] = found.allowed() ? "allowed" : "refused";
+  out["would_deny"] = found.decision.would_deny;
+  out["error"] = found.error ? found.error->facts().word : "";
+  out["status"] = found.error ? found.error->facts().status : 200;
+  out["rule"] = nullptr;
+  if (const auto* rule = found.decision.rule) {
+    out["rule"] = {{"name", rule->name}, {"place", place_of(config, *rule)}};
+  }
+  out["addresses"] = nlohmann::ordered_json::array();
+  for (const auto& judged : found.addresses) {
+    out["addresses"].push_back({{"address", judged.address.text()},
+                                {"class", policy::class_word(judged.address_class)},
+                                {"verdict", judged.refused ? "refused" : "allowed"},
+                                {"error", judged.refused ? facts(*judged.refused).word : ""}});
+  }
+  return out;
+}
+
+void print(const config::Config& config, const Findings& found) {
+  fmt::print("{}  {}\n", found.target.text(), found.allowed() ? "allowed" : "refused");
+  if (const auto* rule = found.decision.rule) {
+    fmt::print("  rule      {} ({})\n", rule->name, place_of(config, *rule));
+  } else {
+    fmt::print("  rule      none matches; what no rule allows is refused\n");
+  }
+  if (found.decision.would_deny) fmt::print("  mode      report: enforcing, this would be refused\n");
+  for (const auto& judged : found.addresses) {
+    fmt::print("  address   {}  {}  {}\n", judged.address.text(), policy::class_word(judged.address_class),
+               judged.refused ? fmt::format("refused ({})", facts(*judged.refused).word) : "allowed");
+  }
+  if (!found.error) return;
+  fmt::print("  because   {} ({})\n", found.error->facts().sentence, found.error->facts().word);
+  fmt::print("  client    is told {}\n", found.error->facts().status);
+}
+
+}  // namespace
+
+int explain(const ExplainOptions& options) {
+  config::Snapshot config = config::defaults();
+  if (!options.config.empty()) {
+    auto loaded = config::load(options.config);
+    if (!loaded) {
+      fmt::print(stderr, "{}", config::describe(loaded.error(), options.config));
+      return kUsage;
+    }
+    config = *loaded;
+  }
+  const auto client = IpAddress::parse(options.client);
+  if (!client) {
+    fmt::print(stderr, "--client: \"{}\" is no IP address; write 10.20.0.7 or fd00::7\n", options.client);
+    return kUsage;
+  }
+  const auto target = http::parse_authority(options.target);
+  if (!target) {
+    fmt::print(stderr, "\"{}\": {} ({})\n", options.target, target.error().facts().sentence,
+               target.error().facts().word);
+    return kUsage;
+  }
+  const Findings found = find_out(*config, {*client, options.identity}, *target);
+  if (options.json) {
+    fmt::print("{}\n", as_json(*config, found).dump(2));
+  } else {
+    print(*config, found);
+  }
+  return found.allowed() ? kDone : kFailed;
+}
+
+}  // namespace penstock::cli

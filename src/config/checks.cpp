@@ -1,0 +1,91 @@
+#include "config/checks.h"
+
+#include <unordered_map>
+
+#include "config/scalars.h"
+
+namespace penstock::config {
+namespace {
+
+// Where `section.key` stands; the section if the key is absent; nowhere if both are.
+Place place_of(const Node& root, std::string_view section, std::string_view key) {
+  const Node* outer = root.find(section);
+  if (outer == nullptr) return {};
+  const Node* inner = outer->find(key);
+  return inner == nullptr ? outer->place : inner->place;
+}
+
+// The same for the first of two keys that was written.
+Place place_of_either(const Node& root, std::string_view section, std::string_view first,
+                      std::string_view second) {
+  const Node* outer = root.find(section);
+  const bool first_written = outer != nullptr && outer->find(first) != nullptr;
+  return place_of(root, section, first_written ? first : second);
+}
+
+void check_listeners(const Node& root, const Config& config, Faults& faults) {
+  std::unordered_map<Endpoint, int> lines;
+  for (const Listener& listener : config.listeners) {
+    const Endpoint& address = listener.address;
+    if (address.port == 0) continue;  // any free port: two of them are two listeners
+    const auto [first, fresh] = lines.try_emplace(address, listener.place.line);
+    if (fresh) continue;
+    faults.push_back({listener.place, "listeners: " + address.text() +
+                                          " is listed twice; the first is on line " +
+                                          std::to_string(first->second)});
+  }
+  if (config.admin && lines.contains(*config.admin)) {
+    faults.push_back({place_of(root, "admin", "address"),
+                      "admin.address: " + config.admin->text() +
+                          " is the address of a listener; the admin needs one of its own"});
+  }
+}
+
+void check_times(const Node& root, const Config& config, Faults& faults) {
+  const Timeouts& timeouts = config.timeouts;
+  if (timeouts.dial != Duration::zero() && timeouts.attempt > timeouts.dial) {
+    faults.push_back({place_of_either(root, "timeouts", "attempt", "dial"),
+                      "timeouts.attempt: " + duration_text(timeouts.attempt) +
+                          " is longer than timeouts.dial (" + duration_text(timeouts.dial) +
+                          "); a second address would never be tried"});
+  }
+  const Dns& dns = config.dns;
+  if (dns.min_ttl > dns.max_ttl) {
+    faults.push_back({place_of_either(root, "dns", "min_ttl", "max_ttl"),
+                      "dns.min_ttl: " + duration_text(dns.min_ttl) +
+                          " is longer than dns.max_ttl (" + duration_text(dns.max_ttl) + ")"});
+  }
+}
+
+}  // namespace
+
+void check_together(const Node& root, const Config& config, Faults& faults) {
+  check_listeners(root, config, faults);
+  check_times(root, config, faults);
+}
+
+void warn(const Node& root, Config& config) {
+  Faults& warnings = config.warnings;
+  if (config.policy.rules.empty()) {
+    warnings.push_back({place_of(root, "policy", "rules"),
+                        "policy.rules: no rules: every tunnel will be refused"});
+  }
+  if (config.policy.mode == policy::Mode::kReport) {
+    warnings.push_back({place_of(root, "policy", "mode"),
+                        "policy.mode: report refuses nothing that is public; it only logs what "
+                        "enforce would refuse"});
+  }
+  for (const policy::RuleSpec& rule : config.policy.rules) {
+    if (rule.identities.empty()) continue;
+    warnings.push_back(
+        {rule.identities.front().place, "identities: nothing identifies clients yet, so rule \"" +
+                                            rule.name + "\" matches nobody"});
+  }
+  if (config.timeouts.head == Duration::zero()) {
+    warnings.push_back({place_of(root, "timeouts", "head"),
+                        "timeouts.head: 0s lets a client hold a connection for ever without "
+                        "asking for anything"});
+  }
+}
+
+}  // namespace penstock::config

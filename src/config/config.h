@@ -1,0 +1,114 @@
+// The configuration: everything that can be set, as one immutable value. A running proxy holds
+// snapshots of it; a reload makes a new one or changes nothing.
+#pragma once
+
+#include <chrono>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fault.h"
+#include "base/ip.h"
+#include "base/time.h"
+#include "policy/rules.h"
+
+namespace penstock::config {
+
+// A Duration of zero means "no limit", as does a count of zero; `std::nullopt` is `auto`.
+struct Timeouts {
+  Duration head = std::chrono::seconds(10);
+  Duration queue = std::chrono::milliseconds(500);
+  Duration resolve = std::chrono::seconds(3);
+  Duration dial = std::chrono::seconds(5);
+  Duration attempt = std::chrono::milliseconds(250);
+  Duration hello = std::chrono::seconds(5);
+  Duration idle = std::chrono::minutes(15);
+  Duration half_closed = std::chrono::minutes(1);
+  Duration lifetime = Duration::zero();
+  Duration drain = std::chrono::seconds(30);
+};
+
+struct Limits {
+  std::optional<uint64_t> tunnels;
+  uint64_t tunnels_per_client = 0;
+  uint64_t head_bytes = 16 * 1024;
+  uint64_t head_fields = 100;
+  std::optional<uint64_t> pending;
+  std::optional<uint64_t> pending_per_destination;
+  uint64_t bandwidth = 0;  // bytes per second, each direction of each tunnel
+};
+
+// TTLs are no limits on waiting: a maximum of zero keeps no answer.
+struct Dns {
+  std::vector<Endpoint> servers;  // empty: /etc/resolv.conf
+  bool search = false;
+  uint64_t cache_entries = 65536;
+  Duration min_ttl = std::chrono::seconds(1);
+  Duration max_ttl = std::chrono::hours(1);
+  Duration negative_ttl = std::chrono::seconds(5);
+  Duration stale = std::chrono::seconds(30);
+};
+
+enum class Family : uint8_t { kAny, kV4, kV6 };
+
+struct Dial {
+  std::vector<IpAddress> source_addresses;
+  Family family = Family::kAny;
+  Duration keepalive = std::chrono::seconds(60);       // TCP keepalive on both ends; zero: off
+  Duration unacknowledged = std::chrono::seconds(60);  // TCP_USER_TIMEOUT on both ends; zero: off
+};
+
+enum class LogLevel : uint8_t { kDebug, kInfo, kWarning, kError };
+
+struct Log {
+  std::string access = "stdout";  // stdout, stderr, off or a file
+  LogLevel level = LogLevel::kInfo;
+  Duration progress = Duration::zero();  // a line per this interval for long tunnels; zero: none
+};
+
+enum class PolicyReload : uint8_t { kRecheck, kKeep };
+
+struct Listener {
+  Endpoint address;
+  Place place;
+};
+
+struct Config {
+  std::vector<Listener> listeners;
+  std::optional<Endpoint> admin;  // empty: no admin listener
+  uint64_t workers = 0;           // 0: one per CPU that this process may use
+  policy::Spec policy;            // as written; `rules` is what runs
+  PolicyReload policy_reload = PolicyReload::kRecheck;
+  Timeouts timeouts;
+  Limits limits;
+  Dns dns;
+  Dial dial;
+  Log log;
+  bool server_timing = false;
+  std::shared_ptr<const policy::Rules> rules;
+  Faults warnings;   // right, but perhaps not meant; none of it keeps the proxy from running
+  std::string file;  // where it was read from; empty: built in
+};
+
+using Snapshot = std::shared_ptr<const Config>;
+
+// What `penstock run` does without a configuration: listens on 127.0.0.1:3128, admin on
+// 127.0.0.1:3129, opens public destinations on port 443 and no internal address.
+Snapshot defaults();
+
+// Parses and compiles `text`; `file` is only a name for messages. All faults, or a configuration.
+std::expected<Snapshot, Faults> parse(std::string_view text, std::string_view file);
+
+// Reads `path` and parses it. An unreadable file is a fault without a place.
+std::expected<Snapshot, Faults> load(const std::string& path);
+
+// "file:line:column: message", one line per fault.
+std::string describe(const Faults& faults, std::string_view file);
+
+// The JSON Schema (draft 2020-12) of the configuration, for editors.
+std::string schema();
+
+}  // namespace penstock::config

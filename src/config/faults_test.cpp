@@ -1,0 +1,248 @@
+// What is wrong, where, and what would be right: every message as a person sees it.
+#include <gtest/gtest.h>
+
+#include <span>
+
+#include "config/config.h"
+
+namespace penstock::config {
+namespace {
+
+// Line 1 of most files here.
+constexpr std::string_view kListener = "listeners: [{address: 127.0.0.1:3128}]\n";
+
+std::string report(std::string_view text) {
+  const auto config = parse(text, "f");
+  return config ? "accepted" : describe(config.error(), "f");
+}
+std::string report_behind_listener(std::string_view more) {
+  return report(std::string(kListener) + std::string(more));
+}
+
+struct Wrong {
+  const char* text;  // from line 2
+  const char* said;  // without file and last line end
+};
+
+void expect(std::span<const Wrong> table) {
+  for (const Wrong& wrong : table) {
+    EXPECT_EQ(report_behind_listener(wrong.text), "f:" + std::string(wrong.said) + "\n")
+        << wrong.text;
+  }
+}
+
+TEST(Faults, NameUnknownKeysAndWhatWasMeant) {
+  constexpr Wrong kTable[] = {
+      {"limits: {tunels: 3}", "2:10: limits: unknown key \"tunels\"; did you mean \"tunnels\"?"},
+      {"timeout: {}", "2:1: unknown key \"timeout\"; did you mean \"timeouts\"?"},
+      {"Workers: 3", "2:1: unknown key \"Workers\"; did you mean \"workers\"?"},
+      {"dial:\n  quux: 1",
+       "3:3: dial: unknown key \"quux\"; the keys here are source_addresses, family, keepalive and "
+       "unacknowledged"},
+      {"policy: {rules: [{allow: [\"*:443\"], client: [10.0.0.0/8]}]}",
+       "2:37: policy.rules[0]: unknown key \"client\"; did you mean \"clients\"?"},
+      {"\"a\\nb\": 1",
+       "2:1: unknown key \"a\\u000ab\"; the keys here are listeners, admin, workers, policy, "
+       "timeouts, "
+       "limits, dns, dial, log and server_timing"},
+  };
+  expect(kTable);
+}
+
+TEST(Faults, NameValuesOfTheWrongKind) {
+  constexpr Wrong kTable[] = {
+      {"workers: \"4\"",
+       "2:10: workers: found \"4\" in quotes; expected a whole number from 0 to 1024"},
+      {"workers: 1025", "2:10: workers: found \"1025\"; expected a whole number from 0 to 1024"},
+      {"workers: 0x4", "2:10: workers: found \"0x4\"; expected a whole number from 0 to 1024"},
+      {"workers: -1", "2:10: workers: found \"-1\"; expected a whole number from 0 to 1024"},
+      {"workers: ~", "2:1: workers: found nothing; expected a whole number from 0 to 1024"},
+      {"workers: [4]", "2:10: workers: found a list; expected a whole number from 0 to 1024"},
+      {"server_timing: yes", "2:16: server_timing: found \"yes\"; expected true or false"},
+      {"server_timing: True", "2:16: server_timing: found \"True\"; expected true or false"},
+      {"server_timing: \"true\"",
+       "2:16: server_timing: found \"true\" in quotes; expected true or false"},
+      {"timeouts: [1]", "2:11: timeouts: found a list; expected a mapping with keys such as head"},
+      {"dns:\nworkers: 1", "2:1: dns: found nothing; expected a mapping with keys such as servers"},
+      {"admin: on",
+       "2:8: admin: found \"on\"; expected off, or a mapping such as {address: 127.0.0.1:3129}"},
+      {"admin: {}", "2:8: admin: key \"address\" is missing"},
+      {"admin: {address: localhost:3129}",
+       "2:18: admin.address: found \"localhost:3129\"; expected address and port, such as "
+       "127.0.0.1:3128 or \"[::1]:3128\""},
+      {"limits: {tunnels: many}",
+       "2:19: limits.tunnels: found \"many\"; expected auto or a whole number from 0 to "
+       "1000000000"},
+      {"limits: {tunnels: \"5\"}",
+       "2:19: limits.tunnels: found \"5\" in quotes; expected auto or a whole number from 0 to "
+       "1000000000"},
+      {"limits: {head_fields: 0}",
+       "2:23: limits.head_fields: found \"0\"; expected a whole number from 1 to 10000"},
+      {"limits: {head_bytes: 16}",
+       "2:22: limits.head_bytes: found \"16\"; expected a whole number with a unit (B, KiB, MiB or "
+       "GiB), such as 16KiB"},
+      {"limits: {head_bytes: 2MiB}",
+       "2:22: limits.head_bytes: found \"2MiB\"; expected at least 1KiB and at most 1MiB"},
+      {"limits: {tunnel_bandwidth: 10MiB}",
+       "2:28: limits.tunnel_bandwidth: found \"10MiB\"; expected a rate such as 10MiB/s, or 0 for "
+       "no limit"},
+      {"timeouts: {head: 10}",
+       "2:18: timeouts.head: found \"10\"; expected a whole number with a unit (ms, s, m or h), "
+       "such as 10s, at most 8760h"},
+      {"timeouts: {attempt: 1ms}",
+       "2:21: timeouts.attempt: found \"1ms\"; expected at least 10ms and at most 10s"},
+      {"dial: {keepalive: 500ms}",
+       "2:19: dial.keepalive: found \"500ms\"; expected 0s for off, or a duration from 1s to 9h"},
+      {"dial: {family: v5}", "2:16: dial.family: found \"v5\"; expected any, v4 or v6"},
+      {"dial: {source_addresses: [10.0.0.0/8]}",
+       "2:27: dial.source_addresses[0]: found \"10.0.0.0/8\"; expected an IP address, such as "
+       "192.0.2.1 or \"2001:db8::1\""},
+      {"dns: {servers: [10.0.0.53:0]}",
+       "2:17: dns.servers[0]: found \"10.0.0.53:0\"; expected the address of a server, with a port "
+       "unless it is 53, such as 10.0.0.53 or \"[fd00::53]:5353\""},
+      {"log: {access: stdot}",
+       "2:15: log.access: found \"stdot\"; expected stdout, stderr, off or the path of a file with "
+       "a slash in it, such as /var/log/penstock/access.log"},
+      {"log: {level: warn}",
+       "2:14: log.level: found \"warn\"; expected debug, info, warning or error"},
+      {"policy: {mode: off}", "2:16: policy.mode: found \"off\"; expected enforce or report"},
+  };
+  expect(kTable);
+}
+
+TEST(Faults, NameRulesThatSayTooLittleOrTooMuch) {
+  constexpr Wrong kTable[] = {
+      {"policy: {rules: [{name: a, allow: [\"*:443\"], deny: [\"*:80\"]}]}",
+       "2:18: policy.rules[0]: a rule has either allow or deny; write two rules"},
+      {"policy: {rules: [{name: a}]}",
+       "2:18: policy.rules[0]: a rule needs allow or deny with destinations, such as allow: "
+       "[\"*:443\"]"},
+      {"policy: {rules: [{allow: []}]}",
+       "2:26: policy.rules[0].allow: the list is empty; name at least one, or leave the key out"},
+      {"policy: {rules: [{allow: [\"*:443\"], clients: []}]}",
+       "2:46: policy.rules[0].clients: the list is empty; name at least one, or leave the key out"},
+      {"policy: {rules: [{deny: [\"*:443\"], tls: ignored}]}",
+       "2:41: policy.rules[0].tls: has no meaning in a rule that denies; remove it"},
+      {"policy: {rules: [{allow: \"*:443\"}]}",
+       "2:26: policy.rules[0].allow: found \"*:443\" in quotes; expected a list, in brackets or "
+       "with a dash before each element"},
+      {"policy: {rules: [{allow: [\"*:443\"], name: \"\"}]}",
+       "2:43: policy.rules[0].name: found \"\" in quotes; expected a name of 1 to 128 bytes on one "
+       "line"},
+      {"policy: {rules: [{allow: [[\"*:443\"]]}]}",
+       "2:27: policy.rules[0].allow[0]: found a list; expected text"},
+  };
+  expect(kTable);
+}
+
+TEST(Faults, NameWhatContradictsEachOther) {
+  constexpr Wrong kTable[] = {
+      {"admin: {address: 127.0.0.1:3128}",
+       "2:18: admin.address: 127.0.0.1:3128 is the address of a listener; the admin needs one of "
+       "its own"},
+      {"timeouts: {attempt: 6s}",
+       "2:21: timeouts.attempt: 6s is longer than timeouts.dial (5s); a second address would never "
+       "be tried"},
+      {"timeouts: {dial: 100ms}",
+       "2:18: timeouts.attempt: 250ms is longer than timeouts.dial (100ms); a second address would "
+       "never be tried"},
+      {"dns: {min_ttl: 2h}", "2:16: dns.min_ttl: 2h is longer than dns.max_ttl (1h)"},
+      {"dns: {max_ttl: 0s}", "2:16: dns.min_ttl: 1s is longer than dns.max_ttl (0s)"},
+  };
+  expect(kTable);
+  EXPECT_EQ(report_behind_listener("timeouts: {dial: 0s, attempt: 10s}"), "accepted");
+  EXPECT_EQ(report_behind_listener("dns: {max_ttl: 0s, min_ttl: 0s}"), "accepted");
+  EXPECT_EQ(report("listeners:\n- address: \"[::1]:1\"\n- address: \"[0::1]:1\"\n"),
+            "f:3:12: listeners: [::1]:1 is listed twice; the first is on line 2\n");
+}
+
+TEST(Faults, NameYamlThatHidesWhatItMeans) {
+  constexpr Wrong kTable[] = {
+      {"dns: &d {search: true}",
+       "2:6: anchors are not supported; write the value where it is needed"},
+      {"workers: !!int 4", "2:10: tags are not supported; remove \"!!int\""},
+      {"dns: !map {search: true}", "2:6: tags are not supported; remove \"!map\""},
+      {"dns:\n  <<: {search: true}", "3:3: merge keys are not supported; write the values out"},
+      {"dns: {search: true}\ndns: {search: false}",
+       "3:1: key \"dns\" stands twice in the same mapping; the first is on line 2"},
+      {"? [a, b]\n: 1", "2:3: a key must be plain text"},
+      {"~: 1", "2:1: a key must be plain text"},
+      {"---\nworkers: 4", "2:1: a second YAML document; only one can be read"},
+      {"# \x04\nworkers: 4", "2:3: a byte that is neither printable nor UTF-8"},
+      {"# \xe2\x80\xae allow", "2:3: a byte that is neither printable nor UTF-8"},
+      {"policy: {rules: [{allow: [*:443]}]}",
+       "2:27: not valid YAML: the referenced anchor is not defined; text that begins with * or & "
+       "must be in quotes, as in \"*:443\""},
+      {"dns:\n\tsearch: true",
+       "3:8: not valid YAML: illegal map value; indent with spaces, not with a tab"},
+      {"dns: {search: true\n", "3:1: not valid YAML: end of map flow not found"},
+  };
+  expect(kTable);
+  EXPECT_EQ(report_behind_listener("dns: &d {search: true}\nlog: *d\n"),
+            "f:2:6: anchors are not supported; write the value where it is needed\n"
+            "f:3:6: aliases are not supported; write text that begins with * in quotes\n");
+}
+
+TEST(Faults, NameAFileThatIsNoConfigurationAtAll) {
+  EXPECT_EQ(report(""),
+            "f: the file is empty; it needs at least a listener, such as listeners: [{address: "
+            "127.0.0.1:3128}]\n");
+  EXPECT_EQ(report("# nothing but this\n"), report(""));
+  EXPECT_EQ(report("- a\n"),
+            "f:1:1: found a list; expected a mapping with keys such as listeners\n");
+  EXPECT_EQ(report("workers: 1\n"), "f:1:1: key \"listeners\" is missing\n");
+  EXPECT_EQ(report("listeners: []\n"),
+            "f:1:12: listeners: the list is empty; name at least one, or leave the key out\n");
+}
+
+TEST(Faults, NameNestingThatIsTooDeep) {
+  const std::string deep(40, '[');
+  EXPECT_EQ(report_behind_listener("workers: " + deep + std::string(40, ']')),
+            "f:2:10: workers: found a list; expected a whole number from 0 to 1024\n"
+            "f:2:25: nested too deeply\n");
+  // So deep that the YAML library gives up; where it says so is its own affair.
+  const std::string deeper = report_behind_listener("workers: " + std::string(100'000, '['));
+  EXPECT_TRUE(deeper.starts_with("f:2:")) << deeper;
+  EXPECT_TRUE(deeper.ends_with(": nested too deeply\n")) << deeper;
+}
+
+TEST(Faults, AreAllInOneReportFromTopToBottom) {
+  EXPECT_EQ(report(R"(listeners:
+  - address: 127.0.0.1:3128
+  - address: 127.0.0.1:3128
+  - adress: 127.0.0.1:3129
+workers: many
+policy:
+  mode: audit
+  rules:
+    - name: first
+      allow: ["*:443", "example.com"]
+      clients: []
+    - deny: ["10.0.0.0/8:1"]
+      tls: required
+timeouts: {attempt: 9s, head: 3}
+timeouts: {idle: 1h}
+)"),
+            "f:3:14: listeners: 127.0.0.1:3128 is listed twice; the first is on line 2\n"
+            "f:4:5: listeners[2]: key \"address\" is missing\n"
+            "f:4:5: listeners[2]: unknown key \"adress\"; did you mean \"address\"?\n"
+            "f:5:10: workers: found \"many\"; expected a whole number from 0 to 1024\n"
+            "f:7:9: policy.mode: found \"audit\"; expected enforce or report\n"
+            "f:10:24: allow: \"example.com\" says no port; write \"example.com:443\"\n"
+            "f:11:16: policy.rules[0].clients: the list is empty; name at least one, or leave the "
+            "key out\n"
+            "f:13:12: policy.rules[1].tls: has no meaning in a rule that denies; remove it\n"
+            "f:14:21: timeouts.attempt: 9s is longer than timeouts.dial (5s); a second address "
+            "would never be tried\n"
+            "f:14:31: timeouts.head: found \"3\"; expected a whole number with a unit (ms, s, m or "
+            "h), such as 10s, at most 8760h\n"
+            "f:15:1: key \"timeouts\" stands twice in the same mapping; the first is on line 14\n");
+}
+
+TEST(Faults, WithoutAPlaceAreDescribedWithoutOne) {
+  EXPECT_EQ(describe({{{}, "gone"}, {{3, 4}, "wrong"}}, "a.yaml"),
+            "a.yaml: gone\na.yaml:3:4: wrong\n");
+}
+
+}  // namespace
+}  // namespace penstock::config

@@ -1,0 +1,195 @@
+#include "config/keys.h"
+
+#include "config/value_types.h"
+
+namespace penstock::config {
+namespace {
+
+// Beyond these, a number is a slip and not a wish.
+constexpr uint64_t kWorkersMax = 1024;
+constexpr uint64_t kCountMax = 1'000'000'000;
+constexpr uint64_t kHeadFieldsMax = 10'000;
+constexpr uint64_t kKiB = 1024;
+constexpr int64_t kSecond = 1000;  // milliseconds
+constexpr int64_t kDay = 24 * 3600 * kSecond;
+
+// --- policy
+// ---------------------------------------------------------------------------------------
+
+constexpr Word<policy::Mode> kModes[] = {{"enforce", policy::Mode::kEnforce},
+                                         {"report", policy::Mode::kReport}};
+constexpr Word<PolicyReload> kReloads[] = {{"recheck", PolicyReload::kRecheck},
+                                           {"keep", PolicyReload::kKeep}};
+constexpr Word<policy::TlsCheck> kTlsChecks[] = {{"checked", policy::TlsCheck::kChecked},
+                                                 {"required", policy::TlsCheck::kRequired},
+                                                 {"ignored", policy::TlsCheck::kIgnored}};
+constexpr Word<policy::EchCheck> kEchChecks[] = {{"deny", policy::EchCheck::kDeny},
+                                                 {"allow", policy::EchCheck::kAllow}};
+
+using policy::RuleSpec;
+using TextList = ListType<LocatedTextType, Emptiness::kRefused>;
+
+constexpr Key<RuleSpec> kRuleKeys[] = {
+    key<RuleSpec, NameType, &RuleSpec::name>("name"),
+    key<RuleSpec, TextList, &RuleSpec::patterns>("allow"),
+    key<RuleSpec, TextList, &RuleSpec::patterns>("deny"),
+    key<RuleSpec, TextList, &RuleSpec::clients>("clients"),
+    key<RuleSpec, TextList, &RuleSpec::identities>("identities"),
+    key<RuleSpec, TextList, &RuleSpec::addresses>("addresses"),
+    key<RuleSpec, WordType<kTlsChecks>, &RuleSpec::tls>("tls"),
+    key<RuleSpec, WordType<kEchChecks>, &RuleSpec::ech>("ech"),
+};
+
+// A rule: the keys above and what must hold between them.
+struct RuleType {
+  static void read(const Node& node, const Path& path, Faults& faults, RuleSpec& out) {
+    out.place = node.place;
+    out.name = "rule " + std::to_string(path.index() + 1);
+    MapType<kRuleKeys>::read(node, path, faults, out);
+    if (node.kind != Node::Kind::kMap) return;
+    out.allow = node.find("allow") != nullptr;
+    const bool deny = node.find("deny") != nullptr;
+    if (out.allow && deny) {
+      blame(node, path, "a rule has either allow or deny; write two rules", faults);
+    }
+    if (!out.allow && !deny) {
+      blame(node, path, "a rule needs allow or deny with destinations, such as allow: [\"*:443\"]",
+            faults);
+    }
+    // Nobody looks at the first bytes of a tunnel that is refused.
+    for (const std::string_view idle : {"tls", "ech"}) {
+      const Node* value = node.find(idle);
+      if (deny && !out.allow && value != nullptr) {
+        blame(*value, Path(path, idle), "has no meaning in a rule that denies; remove it", faults);
+      }
+    }
+  }
+  static void describe(KeyFacts facts, std::vector<KeyFacts>& out) {
+    MapType<kRuleKeys>::describe(std::move(facts), out);
+  }
+};
+
+constexpr auto policy_mode = [](Config& config) -> auto& { return config.policy.mode; };
+constexpr auto policy_rules = [](Config& config) -> auto& { return config.policy.rules; };
+constexpr auto whole = [](Config& config) -> auto& { return config; };
+
+constexpr Key<Config> kPolicyKeys[] = {
+    key<Config, WordType<kModes>, policy_mode>("mode"),
+    key<Config, WordType<kReloads>, &Config::policy_reload>("reload"),
+    key<Config, ListType<RuleType, Emptiness::kAllowed, Faulty::kKept>, policy_rules>("rules"),
+};
+
+// --- the other sections
+// ---------------------------------------------------------------------------
+
+constexpr Key<Listener> kListenerKeys[] = {
+    key<Listener, ListenerAddressType, whole_listener>("address", kRequired),
+};
+
+constexpr Key<Endpoint> kAdminKeys[] = {
+    key<Endpoint, EndpointType, whole_endpoint>("address", kRequired),
+};
+
+struct AdminType {
+  static void read(const Node& node, const Path& path, Faults& faults,
+                   std::optional<Endpoint>& out) {
+    out.reset();
+    if (node.kind == Node::Kind::kText && node.text == "off") return;
+    if (node.kind != Node::Kind::kMap) {
+      blame_expected(node, path, "off, or a mapping such as {address: 127.0.0.1:3129}", faults);
+      return;
+    }
+    Endpoint endpoint;
+    MapType<kAdminKeys>::read(node, path, faults, endpoint);
+    out = endpoint;
+  }
+  static void describe(KeyFacts facts, std::vector<KeyFacts>& out) {
+    MapType<kAdminKeys>::describe(std::move(facts), out);
+  }
+};
+
+// A second attempt sooner than 10 ms is forbidden by RFC 8305 section 8.
+constexpr Key<Timeouts> kTimeoutKeys[] = {
+    key<Timeouts, DurationType<>, &Timeouts::head>("head"),
+    key<Timeouts, DurationType<>, &Timeouts::queue>("queue"),
+    key<Timeouts, DurationType<>, &Timeouts::resolve>("resolve"),
+    key<Timeouts, DurationType<>, &Timeouts::dial>("dial"),
+    key<Timeouts, DurationType<10, 10 * kSecond>, &Timeouts::attempt>("attempt"),
+    key<Timeouts, DurationType<>, &Timeouts::hello>("hello"),
+    key<Timeouts, DurationType<>, &Timeouts::idle>("idle"),
+    key<Timeouts, DurationType<>, &Timeouts::half_closed>("half_closed"),
+    key<Timeouts, DurationType<>, &Timeouts::lifetime>("lifetime"),
+    key<Timeouts, DurationType<>, &Timeouts::drain>("drain"),
+};
+
+using AutoCount = AutoCountType<kCountMax>;
+
+constexpr Key<Limits> kLimitKeys[] = {
+    key<Limits, AutoCount, &Limits::tunnels>("tunnels"),
+    key<Limits, CountType<0, kCountMax>, &Limits::tunnels_per_client>("tunnels_per_client"),
+    key<Limits, SizeType<kKiB, kKiB * kKiB>, &Limits::head_bytes>("head_bytes"),
+    key<Limits, CountType<1, kHeadFieldsMax>, &Limits::head_fields>("head_fields"),
+    key<Limits, AutoCount, &Limits::pending>("pending"),
+    key<Limits, AutoCount, &Limits::pending_per_destination>("pending_per_destination"),
+    key<Limits, BandwidthType, &Limits::bandwidth>("tunnel_bandwidth"),
+};
+
+constexpr Key<Dns> kDnsKeys[] = {
+    key<Dns, ListType<DnsServerType>, &Dns::servers>("servers"),
+    key<Dns, BooleanType, &Dns::search>("search"),
+    key<Dns, CountType<1, kCountMax>, &Dns::cache_entries>("cache_entries"),
+    key<Dns, DurationType<>, &Dns::min_ttl>("min_ttl"),
+    key<Dns, DurationType<>, &Dns::max_ttl>("max_ttl"),
+    key<Dns, DurationType<>, &Dns::negative_ttl>("negative_ttl"),
+    key<Dns, DurationType<>, &Dns::stale>("stale"),
+};
+
+constexpr Word<Family> kFamilies[] = {
+    {"any", Family::kAny}, {"v4", Family::kV4}, {"v6", Family::kV6}};
+
+// Both end up in the kernel as an int: seconds up to 32767 and milliseconds.
+constexpr Key<Dial> kDialKeys[] = {
+    key<Dial, ListType<AddressType>, &Dial::source_addresses>("source_addresses"),
+    key<Dial, WordType<kFamilies>, &Dial::family>("family"),
+    key<Dial, SwitchableDurationType<kSecond, 9 * 3600 * kSecond>, &Dial::keepalive>("keepalive"),
+    key<Dial, SwitchableDurationType<kSecond, kDay>, &Dial::unacknowledged>("unacknowledged"),
+};
+
+constexpr Word<LogLevel> kLevels[] = {{"debug", LogLevel::kDebug},
+                                      {"info", LogLevel::kInfo},
+                                      {"warning", LogLevel::kWarning},
+                                      {"error", LogLevel::kError}};
+
+constexpr Key<Log> kLogKeys[] = {
+    key<Log, LogTargetType, &Log::access>("access"),
+    key<Log, WordType<kLevels>, &Log::level>("level"),
+    key<Log, SwitchableDurationType<kSecond, kDay>, &Log::progress>("progress"),
+};
+
+constexpr Key<Config> kKeys[] = {
+    key<Config, ListType<MapType<kListenerKeys>, Emptiness::kRefused>, &Config::listeners>(
+        "listeners", kRequired),
+    key<Config, AdminType, &Config::admin>("admin"),
+    key<Config, CountType<0, kWorkersMax>, &Config::workers>("workers"),
+    key<Config, MapType<kPolicyKeys>, whole>("policy"),
+    key<Config, MapType<kTimeoutKeys>, &Config::timeouts>("timeouts"),
+    key<Config, MapType<kLimitKeys>, &Config::limits>("limits"),
+    key<Config, MapType<kDnsKeys>, &Config::dns>("dns"),
+    key<Config, MapType<kDialKeys>, &Config::dial>("dial"),
+    key<Config, MapType<kLogKeys>, &Config::log>("log"),
+    key<Config, BooleanType, &Config::server_timing>("server_timing"),
+};
+
+}  // namespace
+
+void decode(const Node& root, Config& config, Faults& faults) {
+  MapType<kKeys>::read(root, Path(), faults, config);
+}
+
+std::vector<KeyFacts> all_keys() {
+  std::vector<KeyFacts> out;
+  MapType<kKeys>::describe({}, out);
+  return out;
+}
+
+}  // namespace penstock::config

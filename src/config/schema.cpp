@@ -1,0 +1,176 @@
+#include <string>
+
+#include "config/config.h"
+
+namespace penstock::config {
+
+// Kept by hand, so that it reads well in an editor; schema_test.cpp compares it with the tables of
+// keys.cpp, key by key. What a schema cannot say (sums, duplicates, patterns in full) only
+// `penstock check` knows.
+std::string schema() {
+  return R"json({
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "title": "penstock configuration",
+  "description": "What penstock listens on, where clients may go, and how long and how much of everything it allows.",
+  "type": "object",
+  "additionalProperties": false,
+  "required": ["listeners"],
+  "properties": {
+    "listeners": {
+      "description": "Where clients connect.",
+      "type": "array",
+      "minItems": 1,
+      "items": {
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["address"],
+        "properties": {
+          "address": {"$ref": "#/$defs/endpoint", "description": "Address and port to listen on; port 0 takes any free one."}
+        }
+      }
+    },
+    "admin": {
+      "description": "Metrics, health and dashboard; off or absent: none.",
+      "oneOf": [
+        {"const": "off"},
+        {
+          "type": "object",
+          "additionalProperties": false,
+          "required": ["address"],
+          "properties": {
+            "address": {"$ref": "#/$defs/endpoint", "description": "Address and port of the admin listener; keep it away from clients."}
+          }
+        }
+      ]
+    },
+    "workers": {"description": "Threads; 0: one per CPU that this process may use.", "type": "integer", "minimum": 0, "maximum": 1024, "default": 0},
+    "policy": {
+      "description": "Where clients may go. Without a matching rule a tunnel is refused.",
+      "type": "object",
+      "additionalProperties": false,
+      "properties": {
+        "mode": {"description": "report: log what would be refused and refuse nothing that is public.", "enum": ["enforce", "report"], "default": "enforce"},
+        "reload": {"description": "What a new policy does to open tunnels: recheck ends those it would refuse, keep leaves them.", "enum": ["recheck", "keep"], "default": "recheck"},
+        "rules": {
+          "description": "The first rule that matches decides; none: refused.",
+          "type": "array",
+          "items": {"$ref": "#/$defs/rule"}
+        }
+      }
+    },
+    "timeouts": {
+      "description": "How long each step may take; 0s: no limit.",
+      "type": "object",
+      "additionalProperties": false,
+      "properties": {
+        "head": {"$ref": "#/$defs/duration", "description": "From accept to the end of the request head.", "default": "10s"},
+        "queue": {"$ref": "#/$defs/duration", "description": "Waiting for a permit to set up a tunnel.", "default": "500ms"},
+        "resolve": {"$ref": "#/$defs/duration", "description": "Looking up the name.", "default": "3s"},
+        "dial": {"$ref": "#/$defs/duration", "description": "Connecting, over all addresses.", "default": "5s"},
+        "attempt": {"$ref": "#/$defs/duration", "description": "Until the next address is tried beside the last (RFC 8305): 10ms to 10s, not above dial.", "default": "250ms"},
+        "hello": {"$ref": "#/$defs/duration", "description": "Waiting for the client's first bytes.", "default": "5s"},
+        "idle": {"$ref": "#/$defs/duration", "description": "Without a byte in either direction.", "default": "15m"},
+        "half_closed": {"$ref": "#/$defs/duration", "description": "Without a byte once one side has closed.", "default": "1m"},
+        "lifetime": {"$ref": "#/$defs/duration", "description": "Of a tunnel, whatever it does.", "default": "0s"},
+        "drain": {"$ref": "#/$defs/duration", "description": "For open tunnels after the signal to stop.", "default": "30s"}
+      }
+    },
+    "limits": {
+      "description": "How much of everything; 0: no limit.",
+      "type": "object",
+      "additionalProperties": false,
+      "properties": {
+        "tunnels": {"$ref": "#/$defs/auto_count", "description": "Open at once; auto: what the descriptors allow.", "default": "auto"},
+        "tunnels_per_client": {"description": "Open at once for one client address.", "type": "integer", "minimum": 0, "maximum": 1000000000, "default": 0},
+        "head_bytes": {"$ref": "#/$defs/size", "description": "Of a request head: 1KiB to 1MiB.", "default": "16KiB"},
+        "head_fields": {"description": "Of a request head.", "type": "integer", "minimum": 1, "maximum": 10000, "default": 100},
+        "pending": {"$ref": "#/$defs/auto_count", "description": "Tunnels being set up at once.", "default": "auto"},
+        "pending_per_destination": {"$ref": "#/$defs/auto_count", "description": "Tunnels being set up at once to one destination.", "default": "auto"},
+        "tunnel_bandwidth": {"$ref": "#/$defs/bandwidth", "description": "Of each direction of each tunnel.", "default": 0}
+      }
+    },
+    "dns": {
+      "description": "How names are looked up.",
+      "type": "object",
+      "additionalProperties": false,
+      "properties": {
+        "servers": {"description": "Name servers; empty: those of /etc/resolv.conf.", "type": "array", "items": {"$ref": "#/$defs/dns_server"}, "default": []},
+        "search": {"description": "Whether the search list of /etc/resolv.conf applies.", "type": "boolean", "default": false},
+        "cache_entries": {"description": "Names kept in the cache.", "type": "integer", "minimum": 1, "maximum": 1000000000, "default": 65536},
+        "min_ttl": {"$ref": "#/$defs/duration", "description": "An answer is kept at least so long; not above max_ttl.", "default": "1s"},
+        "max_ttl": {"$ref": "#/$defs/duration", "description": "An answer is kept at most so long.", "default": "1h"},
+        "negative_ttl": {"$ref": "#/$defs/duration", "description": "How long a name without an address is remembered.", "default": "5s"},
+        "stale": {"$ref": "#/$defs/duration", "description": "How long an outdated answer may be used while no new one comes.", "default": "30s"}
+      }
+    },
+    "dial": {
+      "description": "How origins are reached.",
+      "type": "object",
+      "additionalProperties": false,
+      "properties": {
+        "source_addresses": {"description": "Addresses to connect from; empty: the kernel chooses.", "type": "array", "items": {"$ref": "#/$defs/ip_address"}, "default": []},
+        "family": {"description": "Which addresses of an origin are used.", "enum": ["any", "v4", "v6"], "default": "any"},
+        "keepalive": {"$ref": "#/$defs/duration", "description": "TCP keepalive on both ends: 0s for off, or 1s to 9h.", "default": "1m"},
+        "unacknowledged": {"$ref": "#/$defs/duration", "description": "Until sent data that nobody acknowledges ends a tunnel: 0s for off, or 1s to 24h.", "default": "1m"}
+      }
+    },
+    "log": {
+      "description": "What is written about it.",
+      "type": "object",
+      "additionalProperties": false,
+      "properties": {
+        "access": {"$ref": "#/$defs/log_target", "description": "Where the line of each connection goes.", "default": "stdout"},
+        "level": {"description": "Of the proxy's own messages.", "enum": ["debug", "info", "warning", "error"], "default": "info"},
+        "progress": {"$ref": "#/$defs/duration", "description": "A further line per so long for long tunnels: 0s for none, or 1s to 24h.", "default": "0s"}
+      }
+    },
+    "server_timing": {"description": "Whether the 200 says how long resolve and dial took (Server-Timing).", "type": "boolean", "default": false}
+  },
+  "$defs": {
+    "rule": {
+      "description": "Either allow or deny, and for whom.",
+      "type": "object",
+      "additionalProperties": false,
+      "oneOf": [{"required": ["allow"]}, {"required": ["deny"]}],
+      "not": {"required": ["deny"], "anyOf": [{"required": ["addresses"]}, {"required": ["tls"]}, {"required": ["ech"]}]},
+      "properties": {
+        "name": {"$ref": "#/$defs/name", "description": "For logs and metrics; \"rule N\" if absent."},
+        "allow": {"description": "Destinations that are open.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/destination"}},
+        "deny": {"description": "Destinations that are refused.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/destination"}},
+        "clients": {"description": "Prefixes of client addresses; absent: any.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/prefix"}},
+        "identities": {"description": "Names of clients, with * as a wildcard; absent: anybody.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/identity"}},
+        "addresses": {"description": "The only addresses that these names may lead to; opens internal ones. Absent: public addresses.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/prefix"}},
+        "tls": {"description": "checked: what begins like TLS must name the destination; required: everything must; ignored: nobody looks.", "enum": ["checked", "required", "ignored"], "default": "checked"},
+        "ech": {"description": "Whether a ClientHello may hide its server name.", "enum": ["deny", "allow"], "default": "deny"}
+      }
+    },
+    "duration": {"description": "A whole number with a unit: ms, s, m or h; at most 8760h.", "type": "string", "pattern": "^(0|[1-9][0-9]*)(ms|s|m|h)$", "examples": ["250ms", "10s", "15m", "1h", "0s"]},
+    "size": {"description": "A whole number with a unit: B, KiB, MiB or GiB.", "type": "string", "pattern": "^(0|[1-9][0-9]*)(B|KiB|MiB|GiB)$", "examples": ["16KiB", "1MiB"]},
+    "bandwidth": {
+      "description": "A size per second; 0: no limit.",
+      "oneOf": [{"const": 0}, {"type": "string", "pattern": "^(0|(0|[1-9][0-9]*)(B|KiB|MiB|GiB)/s)$"}],
+      "examples": ["10MiB/s", 0]
+    },
+    "auto_count": {
+      "description": "A number, or auto.",
+      "oneOf": [{"const": "auto"}, {"type": "integer", "minimum": 0, "maximum": 1000000000}]
+    },
+    "endpoint": {"description": "An IP address and a port.", "type": "string", "pattern": "^([0-9.]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$", "examples": ["127.0.0.1:3128", "[::1]:3128"]},
+    "dns_server": {"description": "The IP address of a name server; with a port unless it is 53.", "type": "string", "pattern": "^([0-9.]+(:[0-9]{1,5})?|[0-9A-Fa-f:.]+|\\[[0-9A-Fa-f:.]+\\]:[0-9]{1,5})$", "examples": ["10.0.0.53", "[fd00::53]:5353"]},
+    "ip_address": {"description": "An IPv4 or IPv6 address.", "type": "string", "pattern": "^[0-9A-Fa-f:.]+$", "examples": ["192.0.2.1", "2001:db8::1"]},
+    "prefix": {"description": "A range of addresses.", "type": "string", "pattern": "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$", "examples": ["10.20.0.0/16", "fd00::/8"]},
+    "destination": {
+      "description": "host:ports, *.suffix:ports, *:ports, CIDR:ports or [v6]:ports; ports are a number, a range or a comma list.",
+      "type": "string",
+      "pattern": "^.+:[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$",
+      "examples": ["api.example.com:443", "*.cdn.example.net:443", "*:443", "10.0.0.0/8:9000-9100", "[fd00::1]:22,443"]
+    },
+    "identity": {"description": "The name of a client; * stands for any run of characters.", "type": "string", "minLength": 1},
+    "name": {"description": "1 to 128 bytes on one line.", "type": "string", "minLength": 1, "maxLength": 128},
+    "log_target": {"description": "stdout, stderr, off or the path of a file.", "type": "string", "pattern": "^(stdout|stderr|off|.*/.*[^/])$"}
+  }
+}
+)json";
+}
+
+}  // namespace penstock::config

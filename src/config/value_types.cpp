@@ -1,0 +1,129 @@
+#include "config/value_types.h"
+
+#include <algorithm>
+
+#include "base/ascii.h"
+
+namespace penstock::config {
+namespace {
+
+constexpr uint16_t kDnsPort = 53;
+// Names go into every log line and metric label.
+constexpr size_t kNameBytesMax = 128;
+
+}  // namespace
+
+void read_endpoint(const Node& node, const Path& path, Faults& faults, Endpoint& out) {
+  constexpr std::string_view kWhat = "address and port, such as 127.0.0.1:3128 or \"[::1]:3128\"";
+  const std::string* text = text_of(node, path, kWhat, faults);
+  if (text == nullptr) return;
+  const auto endpoint = Endpoint::parse(*text);
+  if (endpoint) {
+    out = *endpoint;
+  } else {
+    blame_expected(node, path, kWhat, faults);
+  }
+}
+
+void read_dns_server(const Node& node, const Path& path, Faults& faults, Endpoint& out) {
+  constexpr std::string_view kWhat =
+      "the address of a server, with a port unless it is 53, such as 10.0.0.53 or "
+      "\"[fd00::53]:5353\"";
+  const std::string* text = text_of(node, path, kWhat, faults);
+  if (text == nullptr) return;
+  const auto address = IpAddress::parse(*text);
+  const auto endpoint = address ? Endpoint{*address, kDnsPort} : Endpoint::parse(*text);
+  if (endpoint && endpoint->port != 0) {
+    out = *endpoint;
+  } else {
+    blame_expected(node, path, kWhat, faults);
+  }
+}
+
+void read_address(const Node& node, const Path& path, Faults& faults, IpAddress& out) {
+  constexpr std::string_view kWhat = "an IP address, such as 192.0.2.1 or \"2001:db8::1\"";
+  const std::string* text = text_of(node, path, kWhat, faults);
+  if (text == nullptr) return;
+  const auto address = IpAddress::parse(*text);
+  if (address) {
+    out = *address;
+  } else {
+    blame_expected(node, path, kWhat, faults);
+  }
+}
+
+void read_name(const Node& node, const Path& path, Faults& faults, std::string& out) {
+  constexpr std::string_view kWhat = "a name of 1 to 128 bytes on one line";
+  const std::string* text = text_of(node, path, kWhat, faults);
+  if (text == nullptr) return;
+  const bool one_line =
+      std::ranges::none_of(*text, [](char c) { return static_cast<uint8_t>(c) < 0x20; });
+  if (one_line && !text->empty() && text->size() <= kNameBytesMax) {
+    out = *text;
+  } else {
+    blame_expected(node, path, kWhat, faults);
+  }
+}
+
+// A bare word must be one that we know: `stdot` should not make a file of that name.
+void read_log_target(const Node& node, const Path& path, Faults& faults, std::string& out) {
+  constexpr std::string_view kWhat =
+      "stdout, stderr, off or the path of a file with a slash in it, such as "
+      "/var/log/penstock/access.log";
+  const std::string* text = text_of(node, path, kWhat, faults);
+  if (text == nullptr) return;
+  const bool word = *text == "stdout" || *text == "stderr" || *text == "off";
+  const bool file = text->contains('/') && !text->ends_with('/') && !text->contains('\0');
+  if (word || file) {
+    out = *text;
+  } else {
+    blame_expected(node, path, kWhat, faults);
+  }
+}
+
+void read_bandwidth(const Node& node, const Path& path, Faults& faults, uint64_t& out) {
+  constexpr std::string_view kWhat = "a rate such as 10MiB/s, or 0 for no limit";
+  const std::string* text = text_of(node, path, kWhat, faults);
+  if (text == nullptr) return;
+  const auto value = parse_bandwidth(*text);
+  if (value) {
+    out = *value;
+  } else {
+    blame_expected(node, path, kWhat, faults);
+  }
+}
+
+void read_located_text(const Node& node, const Path& path, Faults& faults,
+                       Located<std::string>& out) {
+  const std::string* text = text_of(node, path, "text", faults);
+  if (text != nullptr) out = {*text, node.place};
+}
+
+void read_auto_count(const Node& node, const Path& path, Faults& faults, uint64_t max,
+                     std::optional<uint64_t>& out) {
+  const std::string what = "auto or a whole number from 0 to " + std::to_string(max);
+  const std::string* text = text_of(node, path, what, faults);
+  if (text == nullptr) return;
+  const auto value = node.in_quotes ? std::nullopt : parse_decimal(*text, max);
+  if (value || *text == "auto") {
+    out = value;
+  } else {
+    blame_expected(node, path, what, faults);
+  }
+}
+
+void read_switchable_duration(const Node& node, const Path& path, Faults& faults, Duration min,
+                              Duration max, Duration& out) {
+  const std::string what =
+      "0s for off, or a duration from " + duration_text(min) + " to " + duration_text(max);
+  const std::string* text = text_of(node, path, what, faults);
+  if (text == nullptr) return;
+  const auto value = parse_duration(*text);
+  if (value && (*value == Duration::zero() || (*value >= min && *value <= max))) {
+    out = *value;
+  } else {
+    blame_expected(node, path, what, faults);
+  }
+}
+
+}  // namespace penstock::config

@@ -1,0 +1,89 @@
+#include "http/reply.h"
+
+#include <algorithm>
+#include <chrono>
+#include <string_view>
+
+#include "base/check.h"
+
+namespace penstock::http {
+namespace {
+
+// RFC 9110 section 15, RFC 6585 for 429 and 431. Empty for a status no row of error.def has.
+std::string_view reason_phrase(int status) {
+  switch (status) {
+    case 400: return "Bad Request";
+    case 403: return "Forbidden";
+    case 407: return "Proxy Authentication Required";
+    case 408: return "Request Timeout";
+    case 429: return "Too Many Requests";
+    case 431: return "Request Header Fields Too Large";
+    case 500: return "Internal Server Error";
+    case 501: return "Not Implemented";
+    case 502: return "Bad Gateway";
+    case 503: return "Service Unavailable";
+    case 504: return "Gateway Timeout";
+    case 505: return "HTTP Version Not Supported";
+    default: return "";
+  }
+}
+
+// Milliseconds with three decimals, the unit of Server-Timing. Integers, so that no locale can
+// put a comma where the field's grammar wants a point.
+void append_millis(std::string& out, Duration span) {
+  const auto micros =
+      std::max<int64_t>(0, std::chrono::duration_cast<std::chrono::microseconds>(span).count());
+  const std::string fraction = std::to_string(micros % 1000);
+  out += std::to_string(micros / 1000);
+  out += '.';
+  out.append(3 - fraction.size(), '0');
+  out += fraction;
+}
+
+}  // namespace
+
+std::string established_reply(const std::optional<ServerTiming>& timing) {
+  std::string out = "HTTP/1.1 200 Connection Established\r\nProxy-Status: penstock\r\n";
+  if (timing) {
+    out += "Server-Timing: resolve;dur=";
+    append_millis(out, timing->resolve);
+    out += ", dial;dur=";
+    append_millis(out, timing->dial);
+    out += "\r\n";
+  }
+  out += "\r\n";
+  return out;
+}
+
+std::string refusal_reply(const Error& error, std::optional<int> retry_after) {
+  const ErrorFacts& facts = error.facts();
+  const std::string_view reason = reason_phrase(facts.status);
+  PENSTOCK_CHECK(!reason.empty());  // also: status 0 means that nobody is listening
+
+  std::string body = "penstock: ";
+  body += facts.sentence;
+  body += '\n';
+
+  std::string out = "HTTP/1.1 ";
+  out += std::to_string(facts.status);
+  out += ' ';
+  out += reason;
+  // A structured field (RFC 8941). Token and words come from error.def, which a test keeps free
+  // of quotes and backslashes, so nothing needs escaping.
+  out += "\r\nProxy-Status: penstock; error=";
+  out += facts.proxy_status;
+  out += "; details=\"";
+  out += facts.word;
+  out += "\"\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ";
+  out += std::to_string(body.size());
+  if (retry_after) {
+    out += "\r\nRetry-After: ";
+    out += std::to_string(std::max(0, *retry_after));
+  }
+  // RFC 9931: what follows a refused CONNECT is not a request, so the connection ends here.
+  out += "\r\nConnection: close\r\nCache-Control: no-store\r\n\r\n";
+  out += body;
+  return out;
+}
+
+}  // namespace penstock::http

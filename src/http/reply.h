@@ -1,0 +1,26 @@
+// What the proxy says to a client: the 200 of an established tunnel, or one refusal made from a
+// row of error.def. Constant texts only: nothing that the client sent is ever reflected.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/error.h"
+#include "base/time.h"
+
+namespace penstock::http {
+
+struct ServerTiming {
+  Duration resolve;
+  Duration dial;
+};
+
+// "HTTP/1.1 200 Connection Established" with Proxy-Status, and Server-Timing when asked for.
+// No Content-Length, no Transfer-Encoding, no body (RFC 9110 section 9.3.6).
+std::string established_reply(const std::optional<ServerTiming>& timing);
+
+// Status line, Proxy-Status (RFC 9209), Connection: close, a text/plain body of one line.
+// `retry_after`: seconds, for 503 and 429. The error must have a status.
+std::string refusal_reply(const Error& error, std::optional<int> retry_after = std::nullopt);
+
+}  // namespace penstock::http

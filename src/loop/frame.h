@@ -1,0 +1,23 @@
+// Where coroutine frames come from, counted: when a loop ends, every frame that it made must be
+// gone, and tests assert that.
+// Thread: a frame is made and freed on the same thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace penstock::loop {
+
+void* allocate_frame(size_t bytes);
+void free_frame(void* frame, size_t bytes);
+
+// Frames alive on this thread.
+int64_t live_frames();
+
+// Coroutine promises inherit this.
+struct CountedFrame {
+  static void* operator new(size_t bytes) { return allocate_frame(bytes); }
+  static void operator delete(void* frame, size_t bytes) { free_frame(frame, bytes); }
+};
+
+}  // namespace penstock::loop

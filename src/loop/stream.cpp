@@ -1,0 +1,61 @@
+#include "loop/stream.h"
+
+#include <sys/socket.h>
+
+#include "sys/calls.h"
+#include "sys/socket.h"
+
+namespace penstock::loop {
+
+Moved Stream::read(std::span<uint8_t> into) {
+  const Moved moved{sys::calls::recv(fd_.get(), into.data(), into.size())};
+  // A short read emptied the socket, so the next one would only say EAGAIN; unless a FIN or an
+  // error is waiting behind the bytes, which no further edge would announce.
+  const bool emptied = moved.bytes() && static_cast<size_t>(moved.count) < into.size();
+  if (moved.would_block() || (emptied && !source_.ready(kHangup))) source_.clear(kReadable);
+  return moved;
+}
+
+Moved Stream::write(std::span<const uint8_t> from) {
+  const Moved moved{sys::calls::send(fd_.get(), from.data(), from.size())};
+  const bool filled = moved.bytes() && static_cast<size_t>(moved.count) < from.size();
+  if (moved.would_block() || filled) source_.clear(kWritable);
+  return moved;
+}
+
+void Stream::shutdown_write() { sys::calls::shutdown(fd_.get(), SHUT_WR); }
+
+void Stream::reset_on_close() {
+  if (fd_) sys::reset_on_close(fd_.get());
+}
+
+void Stream::close() {
+  source_.forget();
+  fd_.reset();
+}
+
+Task<bool> readable(Loop& loop, Stream& stream, Timer& timer) {
+  while (!stream.source().ready(kReadable)) {
+    if (timer.expired()) co_return false;
+    co_await Wait(loop).on(stream.source(), kReadable).until(timer);
+  }
+  co_return true;
+}
+
+Task<int> write_all(Loop& loop, Stream& stream, std::string_view bytes, Timer& timer) {
+  while (!bytes.empty()) {
+    // SAFETY: chars are bytes.
+    const auto* start = reinterpret_cast<const uint8_t*>(bytes.data());
+    const Moved moved = stream.write({start, bytes.size()});
+    if (moved.failed()) co_return moved.error();
+    if (moved.bytes()) {
+      bytes.remove_prefix(static_cast<size_t>(moved.count));
+      continue;
+    }
+    if (timer.expired()) co_return ETIMEDOUT;
+    co_await Wait(loop).on(stream.source(), kWritable).until(timer);
+  }
+  co_return 0;
+}
+
+}  // namespace penstock::loop

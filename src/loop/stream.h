@@ -1,0 +1,62 @@
+// A connected TCP socket on a loop: reads and writes that never wait, and awaitable readiness.
+// Thread: the loop's.   Lifetime: shorter than the loop's.   Cost: no allocation.
+#pragma once
+
+#include <cerrno>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "base/time.h"
+#include "loop/loop.h"
+#include "loop/task.h"
+#include "sys/fd.h"
+
+namespace penstock::loop {
+
+// What one attempt at I/O brought: n > 0 bytes; 0, the end of the stream; or -errno.
+// -EAGAIN is not an error: wait for readiness and try again.
+struct Moved {
+  long count;
+
+  bool bytes() const { return count > 0; }
+  bool end() const { return count == 0; }
+  bool would_block() const { return count == -EAGAIN; }
+  bool failed() const { return count < 0 && count != -EAGAIN; }
+  int error() const { return count < 0 ? static_cast<int>(-count) : 0; }
+};
+
+class Stream {
+ public:
+  Stream() = default;
+  Stream(Loop& loop, sys::Fd fd) : fd_(std::move(fd)), source_(loop, fd_.get()) {}
+  Stream(Stream&&) noexcept = default;
+  Stream& operator=(Stream&& other) noexcept {
+    source_ = std::move(other.source_);  // before the descriptor it names is closed
+    fd_ = std::move(other.fd_);
+    return *this;
+  }
+
+  int fd() const { return fd_.get(); }
+  Source& source() { return source_; }
+  explicit operator bool() const { return static_cast<bool>(fd_); }
+
+  Moved read(std::span<uint8_t> into);
+  Moved write(std::span<const uint8_t> from);
+
+  void shutdown_write();
+  void reset_on_close();  // the close sends RST
+  void close();
+
+ private:
+  sys::Fd fd_;
+  Source source_;
+};
+
+// Waits until `stream` may be read; false: `timer` expired first.
+Task<bool> readable(Loop& loop, Stream& stream, Timer& timer);
+
+// Writes all of `bytes` before `timer` expires. 0, or an errno (ETIMEDOUT for the timer).
+Task<int> write_all(Loop& loop, Stream& stream, std::string_view bytes, Timer& timer);
+
+}  // namespace penstock::loop

@@ -1,0 +1,201 @@
+#include "loop/stream.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cerrno>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "loop/task.h"
+#include "sys/socket.h"
+
+namespace penstock::loop {
+namespace {
+
+using std::chrono::milliseconds;
+
+// A TCP connection over loopback with both ends on one loop.
+struct Connection {
+  explicit Connection(Loop& loop) {
+    const auto listener = sys::open_listener(*Endpoint::parse("127.0.0.1:0"), {});
+    auto client = sys::start_connect(*sys::local_endpoint(listener->get()), {});
+    auto accepted = sys::accept_connection(listener->get());
+    EXPECT_TRUE(client && accepted);
+    near = Stream(loop, std::move(*client));
+    far = Stream(loop, std::move(accepted->fd));
+  }
+  Stream near;
+  Stream far;
+};
+
+template <class Done>
+void drive(Loop& loop, Done&& done) {
+  Timer guard(loop);
+  guard.arm(loop.read_clock() + std::chrono::seconds(20));
+  while (!done() && !guard.expired()) loop.turn(true);
+  EXPECT_TRUE(done());
+}
+
+std::span<const uint8_t> bytes_of(std::string_view text) {
+  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
+
+TEST(Stream, KnowsAfterAShortReadThatNothingIsLeft) {
+  Loop loop;
+  Connection connection(loop);
+  connection.far.write(bytes_of("abc"));
+  drive(loop, [&] { return connection.near.source().ready(kReadable); });
+  std::array<uint8_t, 16> buffer;
+  EXPECT_EQ(connection.near.read(buffer).count, 3);
+  EXPECT_FALSE(connection.near.source().ready(kReadable));
+  EXPECT_TRUE(connection.near.read(buffer).would_block());
+}
+
+TEST(Stream, KnowsAfterAFullReadThatMoreMayFollow) {
+  Loop loop;
+  Connection connection(loop);
+  connection.far.write(bytes_of("abc"));
+  drive(loop, [&] { return connection.near.source().ready(kReadable); });
+  std::array<uint8_t, 3> buffer;
+  EXPECT_EQ(connection.near.read(buffer).count, 3);
+  EXPECT_TRUE(connection.near.source().ready(kReadable));
+  EXPECT_TRUE(connection.near.read(buffer).would_block());
+  EXPECT_FALSE(connection.near.source().ready(kReadable));
+}
+
+// The FIN was announced together with the bytes: no further edge would come for it.
+TEST(Stream, ReadsTheEndThatStandsBehindAShortRead) {
+  Loop loop;
+  Connection connection(loop);
+  connection.far.write(bytes_of("abc"));
+  connection.far.shutdown_write();
+  drive(loop, [&] { return connection.near.source().ready(kHangup); });
+  std::array<uint8_t, 16> buffer;
+  EXPECT_EQ(connection.near.read(buffer).count, 3);
+  ASSERT_TRUE(connection.near.source().ready(kReadable));
+  EXPECT_TRUE(connection.near.read(buffer).end());
+}
+
+TEST(Stream, HearsOfAnEndThatComesAfterAShortRead) {
+  Loop loop;
+  Connection connection(loop);
+  connection.far.write(bytes_of("abc"));
+  drive(loop, [&] { return connection.near.source().ready(kReadable); });
+  std::array<uint8_t, 16> buffer;
+  EXPECT_EQ(connection.near.read(buffer).count, 3);
+  connection.far.shutdown_write();
+  drive(loop, [&] { return connection.near.source().ready(kReadable); });
+  EXPECT_TRUE(connection.near.read(buffer).end());
+}
+
+TEST(Stream, SaysHowTheOtherSideWentAway) {
+  Loop loop;
+  Connection connection(loop);
+  connection.far.reset_on_close();
+  connection.far.close();
+  drive(loop, [&] { return connection.near.source().ready(kHangup); });
+  std::array<uint8_t, 16> buffer;
+  const Moved moved = connection.near.read(buffer);
+  EXPECT_TRUE(moved.failed());
+  EXPECT_EQ(moved.error(), ECONNRESET);
+}
+
+RootTask send_all(Loop& loop, Stream& stream, std::string_view bytes, Instant deadline, int* out) {
+  Timer timer(loop);
+  timer.arm(deadline);
+  *out = co_await write_all(loop, stream, bytes, timer);
+}
+
+RootTask receive(Loop& loop, Stream& stream, size_t count, std::string* into) {
+  Timer never(loop);
+  std::array<uint8_t, 50'000> buffer;
+  while (into->size() < count) {
+    const Moved moved = stream.read(buffer);
+    if (moved.bytes()) {
+      into->append(buffer.begin(), buffer.begin() + moved.count);
+    } else if (moved.would_block()) {
+      co_await readable(loop, stream, never);
+    } else {
+      break;
+    }
+  }
+}
+
+// More than a send buffer (4 MiB, tcp_wmem) and a receive window that nobody reads from.
+constexpr size_t kTooMuch = 12 << 20;
+
+std::string pattern(size_t size) {
+  std::string out(size, '\0');
+  for (size_t i = 0; i < size; ++i) out[i] = static_cast<char>(i * 2654435761u >> 13);
+  return out;
+}
+
+TEST(WriteAll, WritesMoreThanTheSocketsHoldAsTheReaderMakesRoom) {
+  Loop loop;
+  Connection connection(loop);
+  const std::string sent = pattern(kTooMuch);
+  std::string received;
+  int result = -1;
+  TaskSet tasks;
+  tasks.start(send_all(loop, connection.near, sent, kNever, &result));
+  EXPECT_EQ(result, -1) << "the socket took it all: this tests nothing";
+  tasks.start(receive(loop, connection.far, sent.size(), &received));
+  drive(loop, [&] { return tasks.empty(); });
+  EXPECT_EQ(result, 0);
+  EXPECT_TRUE(received == sent);
+}
+
+TEST(WriteAll, GivesUpWhenTheReaderStops) {
+  Loop loop;
+  Connection connection(loop);
+  const std::string sent = pattern(kTooMuch);
+  int result = -1;
+  TaskSet tasks;
+  const Instant deadline = loop.read_clock() + milliseconds(5);
+  tasks.start(send_all(loop, connection.near, sent, deadline, &result));
+  drive(loop, [&] { return tasks.empty(); });
+  EXPECT_EQ(result, ETIMEDOUT);
+  EXPECT_GE(loop.now(), deadline);
+}
+
+TEST(WriteAll, SaysWhyItCouldNot) {
+  Loop loop;
+  Connection connection(loop);
+  const std::string sent = pattern(kTooMuch);
+  int result = -1;
+  TaskSet tasks;
+  tasks.start(send_all(loop, connection.near, sent, kNever, &result));
+  loop.turn(false);
+  connection.far.reset_on_close();
+  connection.far.close();
+  drive(loop, [&] { return tasks.empty(); });
+  EXPECT_EQ(result, ECONNRESET);
+}
+
+RootTask await_readable(Loop& loop, Stream& stream, Instant deadline, int* out) {
+  Timer timer(loop);
+  timer.arm(deadline);
+  *out = co_await readable(loop, stream, timer) ? 1 : 0;
+}
+
+TEST(Readable, IsTrueOnceBytesComeAndFalseAtTheDeadline) {
+  Loop loop;
+  Connection connection(loop);
+  TaskSet tasks;
+  int result = -1;
+  const Instant deadline = loop.read_clock() + milliseconds(5);
+  tasks.start(await_readable(loop, connection.near, deadline, &result));
+  drive(loop, [&] { return tasks.empty(); });
+  EXPECT_EQ(result, 0);
+  EXPECT_GE(loop.now(), deadline);
+
+  tasks.start(await_readable(loop, connection.near, kNever, &result));
+  connection.far.write(bytes_of("x"));
+  drive(loop, [&] { return tasks.empty(); });
+  EXPECT_EQ(result, 1);
+}
+
+}  // namespace
+}  // namespace penstock::loop

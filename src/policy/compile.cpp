@@ -1,0 +1,101 @@
+#include "policy/compile.h"
+
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+#include "policy/pattern.h"
+
+namespace penstock::policy {
+namespace {
+
+constexpr int kMappedPrefixBits = 96;
+
+void parse_prefixes(const std::vector<Located<std::string>>& words, std::string_view key,
+                    std::vector<IpPrefix>& out, Faults& faults) {
+  for (const Located<std::string>& word : words) {
+    if (auto prefix = parse_prefix(word.value)) {
+      out.push_back(*prefix);
+    } else {
+      faults.push_back({word.place, std::string(key) + ": " + prefix.error()});
+    }
+  }
+}
+
+// Clients behind a v6 socket are compared as the v4 addresses they are, so a mapped prefix would
+// never match anybody: a `deny` that looks right and does nothing.
+void refuse_mapped_clients(const RuleSpec& rule, Faults& faults) {
+  for (const Located<std::string>& word : rule.clients) {
+    const auto prefix = parse_prefix(word.value);
+    if (!prefix || prefix->length < kMappedPrefixBits) continue;
+    const auto address = mapped_v4(prefix->address);
+    if (!address) continue;
+    const IpPrefix v4{*address, prefix->length - kMappedPrefixBits};
+    faults.push_back({word.place, "clients: \"" + word.value +
+                                      "\" is an IPv4 prefix in disguise; write " + v4.text()});
+  }
+}
+
+ParsedRule parse_rule(const RuleSpec& rule, Faults& faults) {
+  ParsedRule out;
+  out.allow = rule.allow;
+  const std::string verb = rule.allow ? "allow" : "deny";
+  if (rule.patterns.empty()) {
+    faults.push_back({rule.place, verb + ": rule \"" + rule.name +
+                                      "\" names no destination; write for example " + verb +
+                                      ": [\"api.example.com:443\"]"});
+  }
+  for (const Located<std::string>& word : rule.patterns) {
+    if (auto pattern = parse_pattern(word.value)) {
+      out.patterns.push_back(std::move(*pattern));
+    } else {
+      faults.push_back({word.place, verb + ": " + pattern.error()});
+    }
+  }
+  parse_prefixes(rule.clients, "clients", out.clients, faults);
+  refuse_mapped_clients(rule, faults);
+  parse_prefixes(rule.addresses, "addresses", out.addresses, faults);
+  if (!rule.allow && !rule.addresses.empty()) {
+    faults.push_back(
+        {rule.addresses.front().place,
+         "addresses: rule \"" + rule.name +
+             "\" refuses and so leads nowhere; put the prefixes into deny, with ports"});
+  }
+  for (const Located<std::string>& word : rule.identities) {
+    if (word.value.empty()) {
+      faults.push_back({word.place,
+                        "identities: an identity is empty; write a name, or \"*\" for "
+                        "everybody who has one"});
+    }
+    out.identities.push_back(word.value);
+  }
+  return out;
+}
+
+void check_names(const Spec& spec, Faults& faults) {
+  std::unordered_map<std::string_view, Place> first;
+  for (const RuleSpec& rule : spec.rules) {
+    if (rule.name.empty()) {
+      faults.push_back({rule.place, "name: a rule has none; the log and the metrics need one"});
+      continue;
+    }
+    const auto [at, fresh] = first.emplace(rule.name, rule.place);
+    if (fresh) continue;
+    faults.push_back({rule.place, "name: \"" + rule.name + "\" is taken by the rule in line " +
+                                      std::to_string(at->second.line) + "; write another"});
+  }
+}
+
+}  // namespace
+
+std::expected<std::vector<ParsedRule>, Faults> parse_rules(const Spec& spec) {
+  Faults faults;
+  std::vector<ParsedRule> out;
+  out.reserve(spec.rules.size());
+  check_names(spec, faults);
+  for (const RuleSpec& rule : spec.rules) out.push_back(parse_rule(rule, faults));
+  if (!faults.empty()) return std::unexpected(std::move(faults));
+  return out;
+}
+
+}  // namespace penstock::policy

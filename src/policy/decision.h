@@ -1,0 +1,65 @@
+// The words that policy and the rest of the program share: who asks, what was decided and why,
+// and the only thing that can be dialled.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/fault.h"
+#include "base/ip.h"
+
+namespace penstock::policy {
+
+enum class Mode : uint8_t { kEnforce, kReport };
+enum class TlsCheck : uint8_t { kRequired, kChecked, kIgnored };
+enum class EchCheck : uint8_t { kDeny, kAllow };
+
+// Who asks. The views must outlive the call they are given to.
+struct Asker {
+  IpAddress client;
+  std::string_view identity;  // empty: nobody was identified
+};
+
+// What a rule says about itself once compiled; lives as long as its Rules.
+struct RuleFacts {
+  std::string name;
+  bool allow = false;
+  TlsCheck tls = TlsCheck::kChecked;
+  EchCheck ech = EchCheck::kDeny;
+  Place place;  // of the rule in its file
+};
+
+// The verdict on a name. A value: nothing changes it afterwards.
+struct Decision {
+  bool allowed = false;
+  bool would_deny = false;           // allowed only because the mode is `report`
+  const RuleFacts* rule = nullptr;   // null: no rule matched. Lives as long as the Rules.
+  uint32_t rule_index = UINT32_MAX;  // position of that rule; UINT32_MAX: none
+};
+
+// An address that was judged fit to dial, together with the port it was judged for. Only
+// Rules::judge_addresses makes one, and dial::reach takes nothing else: what was judged is what
+// is dialled, so a DNS answer that changes between check and use (rebinding) has no effect.
+class Route {
+ public:
+  const Endpoint& endpoint() const { return endpoint_; }
+
+ private:
+  friend class Rules;
+  explicit Route(const Endpoint& endpoint) : endpoint_(endpoint) {}
+  Endpoint endpoint_;
+};
+
+// What the first bytes of the client turned out to be.
+struct Hello {
+  bool tls = false;        // a ClientHello, complete and well-formed
+  bool malformed = false;  // began like a ClientHello and was none
+  std::string_view sni;    // as sent; empty: none
+  bool ech = false;        // an encrypted_client_hello extension is present (GREASE looks alike)
+};
+
+}  // namespace penstock::policy

@@ -1,0 +1,28 @@
+// Accepts for one worker. Running out of descriptors never spins: one descriptor is kept back to
+// take a client in, tell it 503 and let it go.
+// Thread: the worker's.
+#pragma once
+
+#include "loop/loop.h"
+#include "loop/task.h"
+#include "session/worker.h"
+#include "sys/fd.h"
+
+namespace penstock::server {
+
+class Listener {
+ public:
+  Listener(session::Worker& worker, sys::Fd fd);
+
+ private:
+  loop::RootTask accept_all();
+  void shed_one();
+
+  session::Worker& worker_;
+  sys::Fd fd_;
+  loop::Source source_;
+  sys::Fd reserve_;
+  loop::TaskSet tasks_;
+};
+
+}  // namespace penstock::server

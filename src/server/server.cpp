@@ -1,0 +1,288 @@
+#include "server/server.h"
+
+#include <dirent.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <ctime>
+
+#include "loop/frame.h"
+#include "observe/program_log.h"
+#include "sys/process.h"
+
+namespace penstock::server {
+
+using observe::Level;
+using observe::say;
+
+namespace {
+
+// How often drain looks whether the last tunnel has ended.
+constexpr Duration kDrainCheck = std::chrono::milliseconds(20);
+// What a worker has to answer a question of the admin page.
+constexpr Duration kAnswerTime = std::chrono::seconds(1);
+
+Level level_of(config::LogLevel level) {
+  switch (level) {
+    case config::LogLevel::kDebug: return Level::kDebug;
+    case config::LogLevel::kInfo: return Level::kInfo;
+    case config::LogLevel::kWarning: return Level::kWarning;
+    case config::LogLevel::kError: return Level::kError;
+  }
+  return Level::kInfo;
+}
+
+uint64_t open_descriptors() {
+  DIR* directory = opendir("/proc/self/fd");
+  if (!directory) return 0;
+  uint64_t count = 0;
+  while (const dirent* entry = readdir(directory)) count += entry->d_name[0] != '.' ? 1 : 0;
+  closedir(directory);
+  return count - 1;  // the one that was counting
+}
+
+}  // namespace
+
+Server::Server(config::Snapshot config, Invocation invocation)
+    : invocation_(std::move(invocation)),
+      config_(as_invoked(std::move(config))),
+      signals_(sys::signal_descriptor({SIGTERM, SIGINT, SIGHUP, SIGUSR1})),
+      signal_source_(loop_, signals_.get(), loop::Source::Trigger::kEdge, loop::kReadable) {}
+
+Server::~Server() = default;
+
+int Server::run() {
+  observe::set_log_level(level_of(config_->log.level));
+  if (!open()) return 1;
+  announce();
+  tasks_.start(obey_signals());
+  sys::notify_service_manager("READY=1");
+  loop_.run();
+  return close();
+}
+
+bool Server::open() {
+  descriptors_ = sys::raise_descriptor_limit();
+  worker_count_ = config_->workers != 0 ? config_->workers : sys::usable_cpus();
+  budget_ = admission::descriptor_budget(descriptors_, worker_count_);
+  std::string why_not;
+  log_ = observe::LineSink::open(config_->log.access, &why_not);
+  if (!log_) {
+    say(Level::kError, why_not);
+    return false;
+  }
+  auto sockets = open_sockets(*config_, worker_count_, sys::inherited_listeners());
+  if (!sockets) {
+    say(Level::kError, sockets.error());
+    return false;
+  }
+  sockets_ = std::move(*sockets);
+  door_ = std::make_unique<admission::Door>(door_limits(*config_));
+  const auto situation = situation_for(config_);
+  const auto epoch = static_cast<uint32_t>(std::time(nullptr));
+  for (uint64_t i = 0; i < worker_count_; ++i) {
+    session::Worker::Parts parts{.number = static_cast<int>(i),
+                                 .epoch = epoch,
+                                 .door = door_.get(),
+                                 .log = log_->make_producer(),
+                                 .situation = situation,
+                                 .pipes_max = budget_.pipes_per_worker};
+    workers_.push_back(std::make_unique<WorkerThread>(std::move(parts), std::move(sockets_.per_worker[i])));
+  }
+  if (sockets_.admin) {
+    admin_ = std::make_unique<admin::AdminServer>(loop_, *this, std::move(sockets_.admin));
+  }
+  return true;
+}
+
+void Server::announce() const {
+  for (const Endpoint& at : sockets_.listeners) say(Level::kInfo, "listening on " + at.text());
+  if (admin_) say(Level::kInfo, "admin on " + sockets_.admin_address.text());
+  for (const Fault& warning : config_->warnings) {
+    say(Level::kWarning, config::describe({warning}, config_->file));
+  }
+  say(Level::kInfo, fmt::format("penstock {}: {} workers, {} rules, room for {} connections", PENSTOCK_VERSION,
+                                worker_count_, config_->rules->size(), door_->seats()));
+}
+
+config::Snapshot Server::as_invoked(config::Snapshot config) const {
+  if (!invocation_.listen) return config;
+  auto changed = std::make_shared<config::Config>(*config);
+  changed->listeners = {{*invocation_.listen, {}}};
+  return changed;
+}
+
+session::SituationPtr Server::situation_for(config::Snapshot config) const {
+  policy::Surroundings surroundings;
+  surroundings.listeners = sockets_.listeners;
+  if (config->admin) surroundings.listeners.push_back(sockets_.admin_address);
+  surroundings.addresses = sys::interface_addresses();
+  return std::make_shared<const session::Situation>(std::move(config), std::move(surroundings));
+}
+
+// `auto` in numbers: as many connections as there are descriptors for; of them a quarter may be
+// set up at one time, and of those a quarter to one destination.
+admission::DoorLimits Server::door_limits(const config::Config& config) const {
+  admission::DoorLimits out;
+  out.seats = std::min(config.limits.tunnels.value_or(budget_.seats), budget_.seats);
+  if (out.seats == 0) out.seats = budget_.seats;
+  out.tunnels_per_client = config.limits.tunnels_per_client;
+  out.pending = config.limits.pending.value_or(std::max<uint64_t>(out.seats / 4, 16));
+  out.pending_per_destination =
+      config.limits.pending_per_destination.value_or(std::max<uint64_t>(out.pending / 4, 16));
+  return out;
+}
+
+loop::RootTask Server::obey_signals() {
+  for (;;) {
+    const int signal = sys::next_signal(signals_.get());
+    switch (signal) {
+      case SIGTERM:
+      case SIGINT:
+        if (draining_) {
+          say(Level::kInfo, "told to end again: ending at once");
+          loop_.stop();
+          co_return;
+        }
+        tasks_.start(drain());
+        break;
+      case SIGHUP: reload(); break;
+      case SIGUSR1:
+        say(Level::kInfo, log_->reopen() ? "access log opened anew" : "access log kept: it cannot be opened anew");
+        break;
+      default:
+        signal_source_.clear(loop::kReadable);
+        co_await loop::Wait(loop_).on(signal_source_, loop::kReadable);
+    }
+  }
+}
+
+// Stops accepting, waits for tunnels to end by themselves, then ends those that have not.
+loop::RootTask Server::drain() {
+  draining_ = true;
+  sys::notify_service_manager("STOPPING=1");
+  const Instant until = deadline_after(loop_.now(), config_->timeouts.drain);
+  say(Level::kInfo, fmt::format("draining {} connections; told again, it ends at once", door_->seats_taken()));
+  for (auto& worker : workers_) worker->stop_accepting();
+  while (door_->seats_taken() > 0 && loop_.now() < until) {
+    co_await loop::SleepUntil(loop_, loop_.now() + kDrainCheck);
+  }
+  for (auto& worker : workers_) {
+    worker->post([](session::Worker& w) { w.end_all(Code::kDrained); });
+  }
+  loop_.stop();
+}
+
+// Everything that a running process cannot change must be as it was.
+bool Server::can_follow(const config::Config& next) const {
+  std::string_view fixed;
+  const auto addresses = [](const config::Config& config) {
+    std::vector<Endpoint> out;
+    for (const auto& listener : config.listeners) out.push_back(listener.address);
+    return out;
+  };
+  if (addresses(next) != addresses(*config_)) fixed = "listeners";
+  if (next.admin != config_->admin) fixed = "admin";
+  if (next.workers != config_->workers) fixed = "workers";
+  if (next.log.access != config_->log.access) fixed = "log.access";
+  if (fixed.empty()) return true;
+  say(Level::kError, fmt::format("`{}` cannot change while running; restart to change it", fixed));
+  return false;
+}
+
+void Server::reload() {
+  if (invocation_.config_file.empty()) {
+    say(Level::kWarning, "nothing to reload: started without --config");
+    return;
+  }
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  sys::notify_service_manager(
+      fmt::format("RELOADING=1\nMONOTONIC_USEC={}", now.tv_sec * 1'000'000 + now.tv_nsec / 1000));
+  auto next = config::load(invocation_.config_file);
+  if (!next) say(Level::kError, "\n" + config::describe(next.error(), invocation_.config_file));
+  if (next) next = as_invoked(*next);
+  if (!next || !can_follow(**next)) {
+    ++reloads_refused_;
+    say(Level::kError, "reload refused: the configuration in force stays as it was");
+  } else {
+    config_ = *next;
+    observe::set_log_level(level_of(config_->log.level));
+    door_->set_limits(door_limits(*config_));
+    const auto situation = situation_for(config_);
+    for (auto& worker : workers_) {
+      worker->post([situation](session::Worker& w) { w.adopt(situation); });
+    }
+    ++reloads_done_;
+    say(Level::kInfo, fmt::format("reloaded {}: {} rules", invocation_.config_file, config_->rules->size()));
+  }
+  sys::notify_service_manager("READY=1");
+}
+
+loop::Task<admin::Snapshot> Server::snapshot() {
+  struct Answers {
+    explicit Answers(loop::Loop& loop) : arrived(loop) {}
+    loop::Event arrived;
+    size_t missing = 0;
+    std::map<IpAddress, uint64_t> ports;
+  };
+  // Shared with the letters: an answer may come after the question was given up.
+  const auto answers = std::make_shared<Answers>(loop_);
+  answers->missing = workers_.size();
+  for (auto& worker : workers_) {
+    worker->post([this, answers](session::Worker& w) {
+      w.refresh_metrics();
+      loop_.mailbox().post([answers, ports = w.ports_by_source()] {
+        for (const auto& [source, count] : ports) answers->ports[source] += count;
+        --answers->missing;
+        answers->arrived.notify_all();
+      });
+    });
+  }
+  loop::Timer timer(loop_);
+  timer.arm(loop_.now() + kAnswerTime);
+  while (answers->missing > 0 && !timer.expired()) co_await answers->arrived.wait(timer);
+
+  admin::Snapshot out;
+  for (const auto& worker : workers_) {
+    const auto& usage = worker->usage();
+    out.workers.push_back({worker->metrics(), usage.turns, usage.busy_ns, usage.stalls});
+  }
+  for (const auto& [source, count] : answers->ports) {
+    out.ephemeral_ports.emplace_back(source == IpAddress{} ? "any" : source.text(), count);
+  }
+  out.seats_taken = door_->seats_taken();
+  out.seats = door_->seats();
+  out.pending = door_->pending();
+  out.descriptors_open = open_descriptors();
+  out.descriptors_limit = descriptors_;
+  out.rules = config_->rules->size();
+  out.reloads_done = reloads_done_;
+  out.reloads_refused = reloads_refused_;
+  out.log_lines_written = log_->written();
+  out.log_lines_dropped = log_->dropped();
+  out.uptime_seconds = std::chrono::duration<double>(Clock::now() - began_).count();
+  co_return out;
+}
+
+int Server::close() {
+  admin_.reset();
+  WorkerThread::LeftBehind left;
+  for (auto& worker : workers_) {
+    const auto behind = worker->stop();
+    left.connections += behind.connections;
+    left.frames += behind.frames;
+  }
+  tasks_.end_all();
+  left.frames += loop::live_frames();
+  workers_.clear();
+  log_.reset();
+  const uint64_t permits = door_->pending() + door_->seats_taken();
+  say(Level::kInfo, fmt::format("ended; left behind: {} connections, {} permits, {} frames", left.connections,
+                                permits, left.frames));
+  return left.connections + left.frames + static_cast<int64_t>(permits) == 0 ? 0 : 1;
+}
+
+}  // namespace penstock::server

@@ -1,0 +1,72 @@
+// The process: workers, admin, signals, reload and drain, composed in one place.
+// Thread: the main one; workers are told by letter.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "admin/controls.h"
+#include "admin/serve.h"
+#include "admission/descriptors.h"
+#include "admission/door.h"
+#include "config/config.h"
+#include "loop/loop.h"
+#include "loop/task.h"
+#include "observe/line_sink.h"
+#include "server/sockets.h"
+#include "server/worker_thread.h"
+
+namespace penstock::server {
+
+// What the command line said, and goes on saying at each reload.
+struct Invocation {
+  std::string config_file;         // read again at SIGHUP; empty: there is none
+  std::optional<Endpoint> listen;  // instead of the configured listeners
+};
+
+class Server final : public admin::Controls {
+ public:
+  Server(config::Snapshot config, Invocation invocation);
+  ~Server() override;
+
+  // Opens everything and serves until it has been told to end. The exit status; an error has been
+  // said on stderr.
+  int run();
+
+ private:
+  bool draining() const override { return draining_; }
+  loop::Task<admin::Snapshot> snapshot() override;
+
+  bool open();
+  void announce() const;
+  loop::RootTask obey_signals();
+  loop::RootTask drain();
+  void reload();
+  bool can_follow(const config::Config& next) const;
+  config::Snapshot as_invoked(config::Snapshot config) const;
+  session::SituationPtr situation_for(config::Snapshot config) const;
+  admission::DoorLimits door_limits(const config::Config& config) const;
+  int close();
+
+  loop::Loop loop_;
+  const Invocation invocation_;
+  config::Snapshot config_;
+  const Instant began_ = Clock::now();
+  sys::Fd signals_;
+  loop::Source signal_source_;
+  uint64_t descriptors_ = 0;
+  uint64_t worker_count_ = 1;
+  admission::DescriptorBudget budget_{};
+  std::unique_ptr<observe::LineSink> log_;
+  OpenSockets sockets_;
+  std::unique_ptr<admission::Door> door_;
+  std::vector<std::unique_ptr<WorkerThread>> workers_;
+  std::unique_ptr<admin::AdminServer> admin_;
+  loop::TaskSet tasks_;
+  bool draining_ = false;
+  uint64_t reloads_done_ = 0;
+  uint64_t reloads_refused_ = 0;
+};
+
+}  // namespace penstock::server

@@ -1,0 +1,96 @@
+#include "server/sockets.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "sys/process.h"
+#include "sys/socket.h"
+
+namespace penstock::server {
+namespace {
+
+std::string cannot_listen(const Endpoint& at, int error) {
+  std::string_view advice = "choose another address";
+  if (error == EADDRINUSE) {
+    advice = "another process listens there; stop it, or choose another address with --listen or `listeners:`";
+  } else if (error == EACCES) {
+    advice = "ports below 1024 need CAP_NET_BIND_SERVICE, or a socket from systemd (penstock.socket)";
+  } else if (error == EADDRNOTAVAIL) {
+    advice = "this machine has no interface with that address";
+  }
+  return fmt::format("cannot listen on {}: {}; {}", at.text(), std::strerror(error), advice);
+}
+
+// One socket per worker on one port; the kernel spreads connections over them. SO_REUSEPORT would
+// also let a second penstock join in unnoticed, so a plain bind is tried first.
+std::expected<Endpoint, std::string> open_shared(const Endpoint& at, uint64_t workers, OpenSockets& out) {
+  Endpoint bound = at;
+  if (at.port != 0) {
+    const auto probe = sys::open_listener(at, {.share_port = false});
+    if (!probe) return std::unexpected(cannot_listen(at, probe.error()));
+  }
+  for (uint64_t worker = 0; worker < workers; ++worker) {
+    auto fd = sys::open_listener(bound, {.share_port = true});
+    if (!fd) return std::unexpected(cannot_listen(at, fd.error()));
+    bound = sys::local_endpoint(fd->get()).value_or(bound);
+    out.per_worker[worker].push_back(std::move(*fd));
+  }
+  return bound;
+}
+
+std::expected<void, std::string> share_inherited(std::vector<sys::Fd> inherited, uint64_t workers,
+                                                 OpenSockets& out) {
+  for (sys::Fd& fd : inherited) {
+    const auto bound = sys::local_endpoint(fd.get());
+    if (!bound) return std::unexpected("a socket that systemd passed is no TCP socket; see ListenStream= in the .socket unit");
+    out.listeners.push_back(*bound);
+    for (uint64_t worker = 1; worker < workers; ++worker) {
+      auto copy = sys::duplicate(fd.get());
+      if (!copy) return std::unexpected(fmt::format("cannot share a socket: {}", std::strerror(copy.error())));
+      out.per_worker[worker].push_back(std::move(*copy));
+    }
+    out.per_worker[0].push_back(std::move(fd));
+  }
+  return {};
+}
+
+// Accepted sockets inherit these, so they cost no system call per connection.
+void prepare(const OpenSockets& sockets, const config::Dial& dial) {
+  for (const auto& listeners : sockets.per_worker) {
+    for (const sys::Fd& fd : listeners) {
+      sys::set_no_delay(fd.get());
+      sys::set_liveness(fd.get(), dial.keepalive, dial.unacknowledged);
+    }
+  }
+}
+
+}  // namespace
+
+std::expected<OpenSockets, std::string> open_sockets(const config::Config& config, uint64_t workers,
+                                                     std::vector<sys::Fd> inherited) {
+  OpenSockets out;
+  out.per_worker.resize(workers);
+  if (!inherited.empty()) {
+    if (auto shared = share_inherited(std::move(inherited), workers, out); !shared) {
+      return std::unexpected(shared.error());
+    }
+  } else {
+    for (const config::Listener& listener : config.listeners) {
+      const auto bound = open_shared(listener.address, workers, out);
+      if (!bound) return std::unexpected(bound.error());
+      out.listeners.push_back(*bound);
+    }
+  }
+  prepare(out, config.dial);
+  if (config.admin) {
+    auto fd = sys::open_listener(*config.admin, {});
+    if (!fd) return std::unexpected(cannot_listen(*config.admin, fd.error()));
+    out.admin_address = sys::local_endpoint(fd->get()).value_or(*config.admin);
+    out.admin = std::move(*fd);
+  }
+  return out;
+}
+
+}  // namespace penstock::server

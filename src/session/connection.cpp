@@ -1,0 +1,272 @@
+// One client connection, first byte to last, in reading order: the steps are those of
+// docs/life-of-a-connection.md.
+//
+// Everything held is held by a local or by the Connection, so that ending early, or being
+// cancelled at any co_await, gives it all back. What a step needs and its successors do not (head
+// buffer, parser, DNS answer, dial candidates) lives in that step's frame and is gone with it:
+// an established tunnel keeps two streams, two flows and the notes for its log line.
+//
+// Thread: the accepting worker's, start to finish.   Locks: none.
+#include "session/connection.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "dial/reach.h"
+#include "http/head.h"
+#include "http/reply.h"
+#include "loop/alongside.h"
+#include "session/hello.h"
+#include "session/refusal.h"
+#include "sys/socket.h"
+#include "tunnel/carry.h"
+
+namespace penstock::session {
+
+using loop::Task;
+
+namespace {
+
+using Failure = std::optional<Error>;
+
+// Reads until the request head is complete; keeps what came behind it. Refuses as soon as the
+// bytes allow, so that a stranger gets one small buffer and one short clock.
+Task<Result<http::ConnectRequest>> read_request(Connection& c) {
+  const auto& config = c.config();
+  const http::HeadLimits limits{config.limits.head_bytes, config.limits.head_fields};
+  const auto buffer = c.worker.relay().buffer();
+  http::HeadReader reader(limits);
+  loop::Timer timer(c.worker.loop());
+  timer.arm(deadline_after(c.story.accepted, config.timeouts.head));
+  std::string received;
+  Result<http::ConnectRequest> request = fail(Code::kHeadTimeout);
+  for (;;) {
+    const loop::Moved moved = c.client.read(buffer);
+    if (moved.would_block()) {
+      // The deadline is absolute: a byte now and then does not move it.
+      if (timer.expired()) break;
+      co_await loop::Wait(c.worker.loop()).on(c.client.source(), loop::kReadable).until(timer);
+      continue;
+    }
+    if (!moved.bytes()) co_return fail(Code::kClientGone, moved.error());
+    // SAFETY: bytes are read as the characters of a request head.
+    received.append(reinterpret_cast<const char*>(buffer.data()), static_cast<size_t>(moved.count));
+    const auto complete = reader.advance(received);
+    if (!complete) {
+      request = std::unexpected(complete.error());
+      break;
+    }
+    if (!*complete) continue;
+    request = http::parse_connect(std::string_view(received).substr(0, reader.length()), limits);
+    if (request) c.early.assign(received.begin() + static_cast<ptrdiff_t>(reader.length()), received.end());
+    break;
+  }
+  if (!request) {
+    const auto line = http::sketch_request_line(received);
+    c.story.asked = std::string(line.method) + " " + std::string(line.target);
+  }
+  co_return request;
+}
+
+// The client is watched while others are waited for: one that has gone frees what it holds at
+// once. What it sends early is kept, up to one buffer. False: it has left.
+bool client_stays(Connection& c) {
+  const auto buffer = c.worker.relay().buffer();
+  while (!c.client_ended && c.early.size() < tunnel::Relay::kBufferBytes &&
+         c.client.source().ready(loop::kReadable)) {
+    const loop::Moved moved = c.client.read(buffer);
+    if (moved.would_block()) break;
+    if (moved.failed()) return false;
+    if (moved.end()) {
+      // A FIN alone may be a client that has said all it will say; one that has said nothing
+      // has no use for a tunnel.
+      c.client_ended = true;
+      return !c.early.empty();
+    }
+    c.early.insert(c.early.end(), buffer.data(), buffer.data() + moved.count);
+  }
+  return true;
+}
+
+template <class T>
+Task<Result<T>> while_client_stays(Connection& c, Task<Result<T>> task) {
+  loop::Alongside<Result<T>> work(c.worker.loop(), std::move(task));
+  while (!work.done()) {
+    const bool room = !c.client_ended && c.early.size() < tunnel::Relay::kBufferBytes;
+    co_await loop::Wait(c.worker.loop())
+        .on(c.client.source(), room ? loop::kReadable : uint8_t{0})
+        .until_done(work);
+    if (!client_stays(c)) co_return fail(Code::kClientGone);
+  }
+  co_return work.take();
+}
+
+// Where is it? A name that is an address needs no look-up.
+Task<Result<dns::Answer>> resolve(Connection& c, dns::Wanted wanted) {
+  if (c.story.target.literal) {
+    co_return dns::Answer{{*c.story.target.literal}, true, false};
+  }
+  const Instant began = c.worker.loop().now();
+  const Instant deadline = deadline_after(began, c.config().timeouts.resolve);
+  auto answer = co_await while_client_stays(
+      c, c.worker.resolver().resolve(c.story.target.host, wanted, deadline));
+  const Instant ended = c.worker.loop().now();
+  c.story.times.resolve_us = std::max<int64_t>(c.story.times.resolve_us, 0) + micros_between(began, ended);
+  co_return answer;
+}
+
+// Resolves, judges and dials. When the first answer led nowhere and the other address family was
+// still to come, that is waited for and judged in the same way: dialling itself never resolves.
+Task<Failure> reach_origin(Connection& c, const policy::Decision& decision) {
+  const auto& config = c.config();
+  dns::Wanted wanted = dns::Wanted::kSoon;
+  std::vector<IpAddress> tried;
+  Failure failure;
+  for (;;) {
+    // 5. Where is it?
+    c.story.step = Step::kResolve;
+    const auto answer = co_await resolve(c, wanted);
+    if (!answer) co_return failure ? *failure : answer.error();
+    std::vector<IpAddress> fresh;
+    for (const IpAddress& address : answer->addresses) {
+      if (std::find(tried.begin(), tried.end(), address) == tried.end()) fresh.push_back(address);
+    }
+    if (fresh.empty() && failure) co_return failure;
+
+    // 6. May that be reached? An allowed name may still point inside our network, and every
+    // address it has is judged.
+    c.story.step = Step::kJudgeAddresses;
+    Code why = Code::kAddressDenied;
+    bool would_deny = false;
+    const auto routes = config.rules->judge_addresses(decision, c.asker(), c.story.target, fresh,
+                                                      c.situation->surroundings, &why, &would_deny);
+    c.story.would_deny |= would_deny;
+    if (!routes.empty()) {
+      // 7. Reach it. From here on the name is only a label: what is dialled was judged.
+      c.story.step = Step::kDial;
+      const Instant began = c.worker.loop().now();
+      auto reached = co_await while_client_stays(
+          c, dial::reach(c.worker.loop(), routes, c.worker.sources(), config.timeouts.attempt,
+                         deadline_after(began, config.timeouts.dial)));
+      c.story.times.dial_us =
+          std::max<int64_t>(c.story.times.dial_us, 0) + micros_between(began, c.worker.loop().now());
+      if (reached) {
+        c.origin = std::move(reached->stream);
+        c.story.route = reached->peer;
+        if (!config.dial.source_addresses.empty()) {
+          c.story.source = sys::local_endpoint(c.origin.fd()).value_or(Endpoint{}).address;
+        }
+        co_return std::nullopt;
+      }
+      failure = reached.error();
+      if (failure->code == Code::kClientGone) co_return failure;
+    } else if (!failure) {
+      failure = Error{why};
+    }
+    if (answer->complete) co_return failure;
+    tried.insert(tried.end(), fresh.begin(), fresh.end());
+    wanted = dns::Wanted::kComplete;
+  }
+}
+
+// From the first byte to a connected origin. The permit for a pending set-up ends with this frame.
+Task<Failure> set_up(Connection& c) {
+  // 1. What is asked?
+  const auto request = co_await read_request(c);
+  c.story.times.head_us = micros_between(c.story.accepted, c.worker.loop().now());
+  if (!request) co_return request.error();
+  c.story.target = request->target;
+
+  // 2. Who asks? By address alone so far; it never waits.
+  // 3. Is there room? Asked before DNS and connect, since those are what overload breaks first.
+  c.story.step = Step::kAdmit;
+  auto share = c.worker.door().admit_client(c.story.client.address);
+  if (!share) co_return share.error();
+  c.client_share = std::move(*share);
+  const auto permit = c.worker.door().admit(c.story.target);
+  if (!permit) co_return permit.error();
+  c.story.times.queue_us = 0;
+
+  // 4. May this client use this name? A refused name is never looked up.
+  c.story.step = Step::kJudgeName;
+  const auto decision = c.config().rules->judge_name(c.asker(), c.story.target);
+  c.story.judged = true;
+  c.story.allowed = decision.allowed;
+  c.story.would_deny = decision.would_deny;
+  c.story.rule = decision.rule;
+  if (!decision.allowed) co_return Error{Code::kNameDenied};
+
+  // 5. to 7. Where is it, may that be reached, reach it.
+  Failure failure = co_await reach_origin(c, decision);
+  if (failure && failure->code == Code::kAddressDenied) c.story.allowed = false;
+  co_return failure;
+}
+
+// 8. Say yes. The origin is connected, so the answer is true; past it, bytes belong to the tunnel.
+Task<Failure> say_established(Connection& c) {
+  const auto& config = c.config();
+  sys::set_liveness(c.origin.fd(), config.dial.keepalive, config.dial.unacknowledged);
+  std::optional<http::ServerTiming> timing;
+  if (config.server_timing) {
+    const auto micros = [](int64_t us) { return std::chrono::microseconds(std::max<int64_t>(us, 0)); };
+    timing = http::ServerTiming{micros(c.story.times.resolve_us), micros(c.story.times.dial_us)};
+  }
+  const std::string reply = http::established_reply(timing);
+  loop::Timer timer(c.worker.loop());
+  timer.arm(deadline_after(c.worker.loop().now(), config.timeouts.head));
+  if (const int error = co_await loop::write_all(c.worker.loop(), c.client, reply, timer)) {
+    co_return Error{Code::kClientGone, error};
+  }
+  c.story.status = 200;
+  c.story.established = true;
+  c.worker.metrics().tunnels_open.add();
+  if (config.log.progress > Duration::zero()) {
+    c.progress_due = c.worker.loop().now() + config.log.progress;
+  }
+  co_return std::nullopt;
+}
+
+Task<> carry_tunnel(Connection& c) {
+  loop::Loop& loop = c.worker.loop();
+  tunnel::Flow up(c.worker.relay(), c.client, c.origin, c.story.up);
+  tunnel::Flow down(c.worker.relay(), c.origin, c.client, c.story.down);
+  up.cap(c.config().limits.bandwidth);
+  down.cap(c.config().limits.bandwidth);
+
+  // 9. What does the client say first? A ClientHello must name the destination that was asked
+  // for; otherwise an allowed name is the way to any other on the same servers.
+  c.story.step = Step::kHello;
+  if (auto failure = co_await read_hello(c, down)) {
+    c.story.error = failure;
+    co_return co_await refuse_tunnel(c, *failure);
+  }
+  if (!c.early.empty()) up.deliver_first(std::move(c.early));
+
+  // 10. Carry bytes until both halves have closed, both sides are silent, or time is up.
+  c.story.step = Step::kCarry;
+  const auto& timeouts = c.config().timeouts;
+  c.story.error = co_await tunnel::carry(
+      loop, c.client, c.origin, up, down,
+      {timeouts.idle, timeouts.half_closed, deadline_after(c.story.accepted, timeouts.lifetime)});
+}
+
+}  // namespace
+
+loop::RootTask serve(Worker& worker, sys::Fd fd, Endpoint client, admission::Seat seat, uint64_t number) {
+  loop::RootTask::promise_type& root = co_await loop::ThisTask{};
+  const bool seated = static_cast<bool>(seat);
+  Connection c(worker, root, std::move(fd), client, std::move(seat), number);
+  c.story.error = seated ? co_await set_up(c) : Failure(Error{Code::kNoSeat});
+  if (!c.story.error) c.story.error = co_await say_established(c);
+  if (c.story.error) {
+    co_await refuse(c, *c.story.error);
+  } else if (c.situation != worker.situation() && !c.adopt(worker.situation())) {
+    // The policy changed while we were dialling.
+    c.story.error = Error{Code::kPolicyChanged};
+    c.client.reset_on_close();
+  } else {
+    co_await carry_tunnel(c);
+  }
+}
+
+}  // namespace penstock::session

@@ -1,0 +1,140 @@
+#include "session/hello.h"
+
+#include <array>
+
+#include "tls/client_hello.h"
+
+namespace penstock::session {
+
+using loop::Task;
+using tunnel::Flow;
+using Failure = std::optional<Error>;
+
+namespace {
+
+policy::TlsCheck tls_check(const Connection& c) {
+  return c.story.rule ? c.story.rule->tls : policy::TlsCheck::kChecked;
+}
+
+// Parses what has been collected and writes down what a log line will say of it.
+tls::HelloStep look_at(Connection& c, policy::Hello* hello) {
+  std::array<uint8_t, tls::kClientHelloBytesMax> scratch;
+  tls::ClientHello seen;
+  const auto step = tls::read_client_hello(c.early, scratch, &seen);
+  if (step == tls::HelloStep::kComplete) {
+    // A longer name matches nothing, and a log line need not bear it.
+    const auto bounded = [](std::string_view text) { return std::string(text.substr(0, 256)); };
+    c.story.hello = std::make_unique<HelloNotes>(
+        HelloNotes{bounded(seen.sni), bounded(seen.alpn), seen.ech});
+    hello->tls = true;
+    hello->sni = c.story.hello->sni;
+    hello->ech = seen.ech;
+  }
+  hello->malformed = step == tls::HelloStep::kMalformed;
+  return step;
+}
+
+// In report mode what would have been refused is noted and passes.
+Failure judge(Connection& c, const policy::Hello& hello) {
+  const auto refused = policy::Rules::judge_hello(c.story.rule, c.story.target, hello);
+  if (!refused) return std::nullopt;
+  if (c.config().rules->mode() == policy::Mode::kReport) {
+    c.story.would_deny = true;
+    return std::nullopt;
+  }
+  return Error{*refused};
+}
+
+// How `down` failed, in the words of a tunnel.
+Failure failure_of(const Flow& down) {
+  if (down.state() == Flow::State::kReadFailed) return Error{Code::kOriginReset, down.error()};
+  if (down.state() == Flow::State::kWriteFailed) return Error{Code::kClientReset, down.error()};
+  return std::nullopt;
+}
+
+// Until when to wait. A client of a protocol in which the server speaks first, or a browser that
+// opens tunnels ahead of need, may stay silent as long as any idle tunnel; once a ClientHello has
+// begun, or where the rule insists on one, it has `timeouts.hello`.
+struct Patience {
+  Instant until;
+  Code then;
+};
+
+Patience patience(const Connection& c, const Flow& down, Instant established, Instant active) {
+  const auto& timeouts = c.config().timeouts;
+  const bool insists = tls_check(c) == policy::TlsCheck::kRequired;
+  if (insists || !c.early.empty()) {
+    return {deadline_after(established, timeouts.hello), Code::kHelloTimeout};
+  }
+  Patience out = down.state() == Flow::State::kDone
+                     ? Patience{deadline_after(active, timeouts.half_closed), Code::kHalfClosed}
+                     : Patience{deadline_after(active, timeouts.idle), Code::kIdle};
+  const Instant lifetime = deadline_after(c.story.accepted, timeouts.lifetime);
+  if (lifetime < out.until) out = {lifetime, Code::kLifetime};
+  return out;
+}
+
+// More of the client's first bytes; false: none now.
+bool collect(Connection& c, Failure* failure) {
+  const auto buffer = c.worker.relay().buffer().first(tls::kClientHelloBytesMax);
+  if (c.client_ended) return false;
+  const loop::Moved moved = c.client.read(buffer);
+  if (moved.failed()) *failure = Error{Code::kClientReset, moved.error()};
+  if (moved.end()) c.client_ended = true;
+  if (!moved.bytes()) return false;
+  c.early.insert(c.early.end(), buffer.data(), buffer.data() + moved.count);
+  return true;
+}
+
+// What the client's first bytes amount to; nothing yet: wait for more.
+std::optional<policy::Hello> understood(Connection& c) {
+  policy::Hello hello;
+  const auto step = look_at(c, &hello);
+  if (step != tls::HelloStep::kNeedMore) return hello;
+  if (!c.client_ended) return std::nullopt;
+  hello.malformed = !c.early.empty();  // a ClientHello cut short
+  return hello;
+}
+
+}  // namespace
+
+Task<Failure> read_hello(Connection& c, Flow& down) {
+  if (tls_check(c) == policy::TlsCheck::kIgnored) co_return std::nullopt;
+  loop::Loop& loop = c.worker.loop();
+  const Instant established = loop.now();
+  Instant active = established;
+  Instant began = established;  // of the ClientHello
+  loop::Timer timer(loop);
+  for (;;) {
+    if (const auto hello = understood(c)) {
+      if (hello->tls) c.story.times.hello_us = micros_between(established, loop.now());
+      co_return judge(c, *hello);
+    }
+    Failure failure;
+    const bool first = c.early.empty();
+    if (collect(c, &failure)) {
+      if (first) began = loop.now();
+      continue;
+    }
+    if (failure) co_return failure;
+    if (c.client_ended) continue;
+
+    const uint64_t carried = c.story.down.total();
+    const auto state = down.pump(loop.now());
+    if (auto down_failure = failure_of(down)) co_return down_failure;
+    if (c.story.down.total() != carried) active = loop.now();
+    if (state == Flow::State::kBusy) {
+      co_await loop.yield();
+      continue;
+    }
+    const Patience limit = patience(c, down, began, active);
+    if (loop.now() >= limit.until) co_return Error{limit.then};
+    timer.arm(std::min(limit.until, down.resume_at()));
+    co_await loop::Wait(loop)
+        .on(c.client.source(), static_cast<uint8_t>(loop::kReadable | down.interest_in_sink()))
+        .on(c.origin.source(), down.interest_in_source())
+        .until(timer);
+  }
+}
+
+}  // namespace penstock::session

@@ -1,0 +1,118 @@
+#include "session/ledger.h"
+
+#include <charconv>
+
+#include "base/json.h"
+#include "base/wall_time.h"
+#include "sys/socket.h"
+
+namespace penstock::session {
+namespace {
+
+// Where a step was not reached its field is absent rather than zero.
+void time_field(JsonWriter& json, std::string_view name, int64_t micros) {
+  if (micros != StepTimes::kNotReached) json.field(name, micros);
+}
+
+void who_and_what(JsonWriter& json, const Connection& c) {
+  const Story& story = c.story;
+  json.field("client", story.client.text()).field("identity", "");
+  if (!story.target.host.empty()) {
+    json.field("method", "CONNECT").field("authority", story.target.text());
+    return;
+  }
+  const size_t space = story.asked.find(' ');
+  json.field("method", std::string_view(story.asked).substr(0, space));
+  json.field("authority", space == std::string::npos ? std::string_view()
+                                                      : std::string_view(story.asked).substr(space + 1));
+}
+
+void judgement(JsonWriter& json, const Story& story) {
+  json.field("rule", story.rule ? std::string_view(story.rule->name) : std::string_view());
+  json.field("verdict", !story.judged ? "none" : story.allowed ? "allowed" : "denied");
+  json.field("would_deny", story.would_deny);
+  json.field("route", story.route.port != 0 ? story.route.text() : std::string());
+  if (!story.hello) return;
+  json.field("sni", story.hello->sni).field("alpn", story.hello->alpn).field("ech", story.hello->ech);
+}
+
+void ending(JsonWriter& json, const Story& story, std::string_view outcome) {
+  json.field("outcome", outcome);
+  json.field("error", story.error ? story.error->facts().word : std::string_view());
+  json.field("side", story.error ? side_word(story.error->facts().side) : std::string_view());
+  if (story.error && story.error->sys_errno != 0) json.field("errno", story.error->sys_errno);
+  json.field("status", static_cast<int64_t>(story.status));
+}
+
+void times(JsonWriter& json, const StepTimes& times, int64_t total_us) {
+  time_field(json, "head_us", times.head_us);
+  time_field(json, "queue_us", times.queue_us);
+  time_field(json, "resolve_us", times.resolve_us);
+  time_field(json, "dial_us", times.dial_us);
+  time_field(json, "hello_us", times.hello_us);
+  time_field(json, "server_hello_us", times.server_hello_us);
+  json.field("total_us", total_us);
+}
+
+void kernel_view(JsonWriter& json, const loop::Stream& origin) {
+  if (!origin) return;
+  const auto facts = sys::tcp_facts(origin.fd());
+  if (!facts) return;
+  json.key("tcp").begin_object();
+  json.field("rtt_us", uint64_t{facts->rtt_us}).field("min_rtt_us", uint64_t{facts->min_rtt_us});
+  json.field("retransmits", uint64_t{facts->retransmits}).end_object();
+}
+
+void write_line(Connection& c, std::string_view outcome) {
+  std::string line;
+  line.reserve(768);
+  std::string when, id;
+  append_utc(when, std::chrono::system_clock::now());
+  const auto part = [&](uint64_t number) {
+    char digits[17];
+    const auto end = std::to_chars(digits, digits + sizeof(digits), number, 16).ptr;
+    if (!id.empty()) id += '-';
+    id.append(digits, end);
+  };
+  part(c.worker.epoch());
+  part(static_cast<uint64_t>(c.worker.number()));
+  part(c.story.number);
+  JsonWriter json(line);
+  json.begin_object().field("time", when).field("id", id).field("worker", c.worker.number());
+  who_and_what(json, c);
+  judgement(json, c.story);
+  ending(json, c.story, outcome);
+  json.field("bytes_up", c.story.up.total()).field("bytes_down", c.story.down.total());
+  times(json, c.story.times, micros_between(c.story.accepted, c.worker.loop().now()));
+  kernel_view(json, c.origin);
+  json.end_object();
+  if (!c.worker.log().write(line)) c.worker.metrics().log_lines_lost.add();
+}
+
+void record(observe::Histogram& histogram, int64_t micros) {
+  if (micros != StepTimes::kNotReached) histogram.record(std::chrono::microseconds(micros));
+}
+
+}  // namespace
+
+void settle(Connection& c) {
+  Metrics& metrics = c.worker.metrics();
+  const Outcome outcome = c.story.outcome();
+  if (!c.story.error && outcome == Outcome::kLeft) c.story.error = Error{Code::kClientGone};
+  const size_t column = c.story.error ? static_cast<size_t>(c.story.error->code) : kCodeCount;
+  metrics.connections[static_cast<size_t>(outcome)][column].add();
+  if (c.story.established) metrics.tunnels_open.subtract();
+  if (c.story.would_deny) metrics.would_deny.add();
+  record(metrics.head, c.story.times.head_us);
+  record(metrics.queue, c.story.times.queue_us);
+  record(metrics.resolve, c.story.times.resolve_us);
+  record(metrics.dial, c.story.times.dial_us);
+  record(metrics.hello, c.story.times.hello_us);
+  record(metrics.server_hello, c.story.times.server_hello_us);
+  c.count_bytes();
+  write_line(c, outcome_word(outcome));
+}
+
+void log_progress(Connection& c) { write_line(c, "open"); }
+
+}  // namespace penstock::session

@@ -1,0 +1,15 @@
+// Settling: one story becomes one log line and one set of counters, and nothing else logs or
+// counts a connection.
+#pragma once
+
+#include "session/connection.h"
+
+namespace penstock::session {
+
+// When the connection has ended.
+void settle(Connection& c);
+
+// For a tunnel that goes on: the same line with outcome "open".
+void log_progress(Connection& c);
+
+}  // namespace penstock::session

@@ -1,0 +1,69 @@
+#include "session/refusal.h"
+
+#include "http/reply.h"
+
+namespace penstock::session {
+
+using loop::Task;
+
+namespace {
+
+// A client that goes on sending after it was refused is listened to this long, and this much.
+constexpr Duration kLingerTime = std::chrono::seconds(2);
+constexpr size_t kLingerBytes = 256 * 1024;
+// When to try again, until admission measures a rate that says better.
+constexpr int kRetryAfterSeconds = 1;
+
+// RFC 8446 section 6: level fatal, description access_denied. The record version is what every
+// client accepts from a server that has not chosen one.
+constexpr std::string_view kAccessDenied("\x15\x03\x03\x00\x02\x02\x31", 7);
+
+// Says `words`, then discards what comes until the client closes or the limits are reached.
+Task<> say_and_close(Connection& c, std::string_view words) {
+  loop::Loop& loop = c.worker.loop();
+  loop::Timer timer(loop);
+  timer.arm(loop.now() + kLingerTime);
+  if (co_await loop::write_all(loop, c.client, words, timer) != 0) co_return;
+  c.client.shutdown_write();
+  const auto buffer = c.worker.relay().buffer();
+  for (size_t discarded = 0; discarded < kLingerBytes;) {
+    const loop::Moved moved = c.client.read(buffer);
+    if (moved.bytes()) {
+      discarded += static_cast<size_t>(moved.count);
+      continue;
+    }
+    if (!moved.would_block() || timer.expired()) co_return;
+    co_await loop::Wait(loop).on(c.client.source(), loop::kReadable).until(timer);
+  }
+}
+
+}  // namespace
+
+Task<> refuse(Connection& c, Error error) {
+  const int status = error.facts().status;
+  c.origin.reset_on_close();
+  c.origin.close();
+  if (status == 0) {
+    c.client.reset_on_close();
+    co_return;
+  }
+  c.story.status = static_cast<int16_t>(status);
+  std::optional<int> retry_after;
+  if (status == 503 || status == 429) retry_after = kRetryAfterSeconds;
+  const std::string reply = http::refusal_reply(error, retry_after);
+  co_await say_and_close(c, reply);
+}
+
+Task<> refuse_tunnel(Connection& c, Error error) {
+  c.origin.reset_on_close();
+  c.origin.close();
+  const bool began_tls = !c.early.empty() && c.early[0] == 0x16;
+  // Where the origin has spoken already, an alert would be a forged part of its stream.
+  if (error.facts().side == Side::kPolicy && began_tls && c.story.down.total() == 0) {
+    co_await say_and_close(c, kAccessDenied);
+  } else {
+    c.client.reset_on_close();
+  }
+}
+
+}  // namespace penstock::session

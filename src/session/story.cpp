@@ -1,0 +1,28 @@
+#include "session/story.h"
+
+namespace penstock::session {
+
+std::string_view outcome_word(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::kClosed: return "closed";
+    case Outcome::kRefused: return "refused";
+    case Outcome::kFailed: return "failed";
+    case Outcome::kLeft: return "left";
+    case Outcome::kCut: return "cut";
+  }
+  return "closed";
+}
+
+Outcome Story::outcome() const {
+  if (!error) return established ? Outcome::kClosed : Outcome::kLeft;
+  if (error->code == Code::kClientGone) return Outcome::kLeft;
+  // The policy's last word on a tunnel is spoken when its ClientHello has been judged.
+  if (established && step == Step::kHello && error->facts().side == Side::kPolicy) {
+    return Outcome::kRefused;
+  }
+  if (established) return Outcome::kCut;
+  const Side side = error->facts().side;
+  return side == Side::kDns || side == Side::kOrigin ? Outcome::kFailed : Outcome::kRefused;
+}
+
+}  // namespace penstock::session

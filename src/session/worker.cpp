@@ -1,0 +1,162 @@
+#include "session/worker.h"
+
+#include <utility>
+
+#include "session/connection.h"
+#include "session/ledger.h"
+#include "sys/socket.h"
+
+namespace penstock::session {
+namespace {
+
+// Connections without a seat that are being told so at one time; past it they are closed unheard.
+constexpr size_t kSheddingMax = 64;
+
+}  // namespace
+
+Worker::Worker(loop::Loop& loop, Parts parts)
+    : loop_(loop),
+      number_(parts.number),
+      epoch_(parts.epoch),
+      door_(parts.door),
+      log_(std::move(parts.log)),
+      situation_(std::move(parts.situation)),
+      resolver_(loop, situation_->config->dns, situation_->config->dial.family),
+      sources_(situation_->config->dial.source_addresses),
+      relay_(parts.pipes_max) {}
+
+Worker::~Worker() { end_all(Code::kAborted); }
+
+void Worker::welcome(sys::Fd fd, const Endpoint& client, admission::Seat seat) {
+  metrics_->accepted.add();
+  if (!seat) {
+    metrics_->shed.add();
+    if (live_count_ >= door_->seats() + kSheddingMax) return;
+  }
+  tasks_.start(serve(*this, std::move(fd), client, std::move(seat), ++connections_));
+}
+
+void Worker::adopt(SituationPtr situation) {
+  situation_ = std::move(situation);
+  const config::Config& config = *situation_->config;
+  resolver_.reconfigure(config.dns, config.dial.family);
+  sources_ = dial::SourcePool(config.dial.source_addresses);
+  if (config.policy_reload == config::PolicyReload::kKeep) return;
+  live_.for_each([&](Connection& connection) {
+    if (!connection.story.established) return;  // judged anew when it is
+    if (!connection.adopt(situation_)) connection.end(Code::kPolicyChanged);
+  });
+}
+
+void Worker::end_all(Code why) {
+  while (!live_.empty()) live_.front().end(why);
+}
+
+void Worker::refresh_metrics() {
+  live_.for_each([](Connection& connection) { connection.count_bytes(); });
+  const auto set = [](observe::Counter& counter, uint64_t value) {
+    counter.subtract(counter.value());
+    counter.add(value);
+  };
+  const dns::ResolverCounts dns = resolver_.counts();
+  set(metrics_->dns_lookups, dns.lookups);
+  set(metrics_->dns_hits, dns.hits);
+  set(metrics_->dns_coalesced, dns.coalesced);
+  set(metrics_->dns_stale, dns.stale);
+  set(metrics_->dns_failures, dns.failures);
+  set(metrics_->dns_entries, dns.entries);
+  set(metrics_->dns_in_flight, dns.in_flight);
+  set(metrics_->pipes_in_use, relay_.pipes().in_use());
+  set(metrics_->pipes_idle, relay_.pipes().idle());
+}
+
+std::map<IpAddress, uint64_t> Worker::ports_by_source() {
+  std::map<IpAddress, uint64_t> out;
+  live_.for_each([&](Connection& connection) {
+    if (connection.origin) ++out[connection.story.source];
+  });
+  return out;
+}
+
+void Worker::log_progress() {
+  const Instant now = loop_.now();
+  live_.for_each([&](Connection& connection) {
+    if (now < connection.progress_due) return;
+    connection.progress_due = now + connection.config().log.progress;
+    session::log_progress(connection);
+  });
+}
+
+void Worker::enter(Connection& connection) {
+  live_.push_back(connection);
+  ++live_count_;
+}
+
+void Worker::leave(Connection& connection) {
+  connection.unlink();
+  --live_count_;
+}
+
+Connection::Connection(Worker& owner, loop::RootTask::promise_type& root, sys::Fd fd,
+                       const Endpoint& peer, admission::Seat seat, uint64_t number)
+    : worker(owner),
+      situation(owner.situation()),
+      client(owner.loop(), std::move(fd)),
+      root_(root),
+      seat_(std::move(seat)) {
+  story.number = number;
+  story.client = peer;
+  story.accepted = owner.loop().now();
+  worker.enter(*this);
+}
+
+Connection::~Connection() {
+  settle(*this);
+  worker.leave(*this);
+}
+
+void Connection::end(Code why) {
+  story.error = Error{why};
+  client.reset_on_close();
+  origin.reset_on_close();
+  root_.end();
+}
+
+bool Connection::adopt(const SituationPtr& now) {
+  const policy::Decision decision = judge(*now);
+  if (!decision.allowed) return false;
+  situation = now;
+  story.rule = decision.rule;
+  story.would_deny |= decision.would_deny;
+  return true;
+}
+
+policy::Decision Connection::judge(const Situation& now) const {
+  const policy::Rules& rules = *now.config->rules;
+  policy::Decision decision = rules.judge_name(asker(), story.target);
+  if (!decision.allowed) return decision;
+  Code why;
+  const auto routes = rules.judge_addresses(decision, asker(), story.target, {&story.route.address, 1},
+                                            now.surroundings, &why, &decision.would_deny);
+  decision.allowed = !routes.empty();
+  if (!decision.allowed || story.step != Step::kCarry) return decision;
+  policy::Hello hello;
+  if (story.hello) hello = {true, false, story.hello->sni, story.hello->ech};
+  if (!policy::Rules::judge_hello(decision.rule, story.target, hello)) return decision;
+  decision.allowed = rules.mode() == policy::Mode::kReport;
+  decision.would_deny = true;
+  return decision;
+}
+
+void Connection::count_bytes() {
+  Metrics& metrics = worker.metrics();
+  const auto add = [](observe::Counter& counter, uint64_t carried, uint64_t& counted) {
+    counter.add(carried - std::exchange(counted, carried));
+  };
+  add(metrics.bytes_up_copied, story.up.copied, counted_.up.copied);
+  add(metrics.bytes_up_spliced, story.up.spliced, counted_.up.spliced);
+  add(metrics.bytes_down_copied, story.down.copied, counted_.down.copied);
+  add(metrics.bytes_down_spliced, story.down.spliced, counted_.down.spliced);
+}
+
+}  // namespace penstock::session

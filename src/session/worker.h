@@ -1,0 +1,108 @@
+// What one thread lends its connections, and the list of those that live. Everything here belongs
+// to the worker's thread; other threads send letters to its loop's mailbox.
+// Lifetime: outlives its connections; its destructor ends those that are left.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "admission/door.h"
+#include "base/list.h"
+#include "config/config.h"
+#include "dial/source_pool.h"
+#include "dns/resolver.h"
+#include "loop/loop.h"
+#include "loop/task.h"
+#include "observe/line_sink.h"
+#include "observe/program_log.h"
+#include "policy/rules.h"
+#include "session/metrics.h"
+#include "sys/fd.h"
+#include "tunnel/relay.h"
+
+namespace penstock::session {
+
+class Connection;
+
+// The configuration and the proxy's place in the network, as one immutable value: a connection
+// that began under one never sees half of another.
+struct Situation {
+  config::Snapshot config;
+  policy::Surroundings surroundings;
+};
+using SituationPtr = std::shared_ptr<const Situation>;
+
+class Worker {
+ public:
+  struct Parts {
+    int number = 0;           // of this worker, from 0
+    uint32_t epoch = 0;       // of this process: makes log ids differ between runs
+    admission::Door* door = nullptr;
+    std::unique_ptr<observe::LineSink::Producer> log;
+    SituationPtr situation;
+    size_t pipes_max = 0;
+  };
+
+  Worker(loop::Loop& loop, Parts parts);
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+  ~Worker();
+
+  // A connection begins. `seat` may be empty: then it is told 503 and closed.
+  void welcome(sys::Fd fd, const Endpoint& client, admission::Seat seat);
+
+  // A new configuration: for new connections, and for the live ones as `policy.reload` says.
+  void adopt(SituationPtr situation);
+
+  // Ends every connection that is left.
+  void end_all(Code why);
+
+  // Brings the metrics up to now: bytes of live tunnels, pipes, DNS.
+  void refresh_metrics();
+  // Connections to origins, by the address that they leave from; 0.0.0.0: the kernel chose it.
+  std::map<IpAddress, uint64_t> ports_by_source();
+  // A log line for each tunnel that has lived another `log.progress`.
+  void log_progress();
+
+  size_t live() const { return live_count_; }
+
+  loop::Loop& loop() { return loop_; }
+  const SituationPtr& situation() const { return situation_; }
+  admission::Door& door() { return *door_; }
+  dns::Resolver& resolver() { return resolver_; }
+  dial::SourcePool& sources() { return sources_; }
+  tunnel::Relay& relay() { return relay_; }
+  Metrics& metrics() { return *metrics_; }
+  // Others may read while the worker runs and after it has gone.
+  std::shared_ptr<const Metrics> shared_metrics() const { return metrics_; }
+  observe::LineSink::Producer& log() { return *log_; }
+  observe::LimitedLog& trouble() { return trouble_; }
+  int number() const { return number_; }
+  uint32_t epoch() const { return epoch_; }
+
+ private:
+  friend class Connection;
+  void enter(Connection& connection);
+  void leave(Connection& connection);
+
+  loop::Loop& loop_;
+  const int number_;
+  const uint32_t epoch_;
+  admission::Door* door_;
+  std::unique_ptr<observe::LineSink::Producer> log_;
+  SituationPtr situation_;
+  dns::Resolver resolver_;
+  dial::SourcePool sources_;
+  tunnel::Relay relay_;
+  std::shared_ptr<Metrics> metrics_ = std::make_shared<Metrics>();
+  observe::LimitedLog trouble_;
+  uint64_t connections_ = 0;
+  size_t live_count_ = 0;
+  List<Connection> live_;
+  loop::TaskSet tasks_;  // the connections; last, so that it ends them before what they use goes
+};
+
+}  // namespace penstock::session

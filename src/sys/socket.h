@@ -1,0 +1,57 @@
+// TCP sockets: open, accept, connect, and the options that a proxy needs. All non-blocking.
+// Failures are -errno values of the kernel (see sys/calls.h); the callers know what they mean.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <optional>
+
+#include "base/ip.h"
+#include "base/time.h"
+#include "sys/fd.h"
+
+namespace penstock::sys {
+
+// A positive errno.
+using Errno = int;
+template <class T>
+using SysResult = std::expected<T, Errno>;
+
+struct ListenOptions {
+  bool share_port = false;  // SO_REUSEPORT: one listener per worker on the same port
+  int backlog = 4096;
+};
+
+SysResult<Fd> open_listener(const Endpoint& at, const ListenOptions& options);
+
+struct Accepted {
+  Fd fd;
+  Endpoint peer;
+};
+SysResult<Accepted> accept_connection(int listener);
+
+// Begins to connect; the socket becomes writable when it is decided, and pending_error() says how.
+// With `source` the kernel picks the port at connect time (IP_BIND_ADDRESS_NO_PORT), so that a
+// port is only in use per destination, not per source address.
+SysResult<Fd> start_connect(const Endpoint& to, const std::optional<IpAddress>& source);
+
+Errno pending_error(int fd);  // SO_ERROR; 0: connected
+std::optional<Endpoint> local_endpoint(int fd);
+
+void set_no_delay(int fd);
+// Keepalive probes after `quiet`; data unacknowledged for `unacknowledged` ends the connection.
+// Zero leaves either alone.
+void set_liveness(int fd, Duration quiet, Duration unacknowledged);
+// The next close sends RST instead of FIN: the peer must not take a cut stream for a whole one.
+void reset_on_close(int fd);
+// SO_RCVLOWAT: wake the reader only once this many bytes are there (or the stream ended).
+void set_receive_low_water(int fd, int bytes);
+
+struct TcpFacts {
+  uint32_t rtt_us = 0;
+  uint32_t min_rtt_us = 0;
+  uint32_t retransmits = 0;  // segments, over the whole life
+};
+std::optional<TcpFacts> tcp_facts(int fd);
+
+}  // namespace penstock::sys

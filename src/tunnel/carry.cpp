@@ -1,0 +1,114 @@
+#include "tunnel/carry.h"
+
+#include <algorithm>
+
+#include "sys/socket.h"
+
+namespace penstock::tunnel {
+namespace {
+
+using State = Flow::State;
+
+std::optional<Error> failure_of(const Flow& flow, Code reading, Code writing) {
+  if (flow.state() == State::kReadFailed) return Error{reading, flow.error()};
+  if (flow.state() == State::kWriteFailed) return Error{writing, flow.error()};
+  return std::nullopt;
+}
+
+// A reset that no read is going to notice: `reader` waits for its other stream, or has read a FIN
+// before. Looks once per hang-up that was reported.
+int unread_reset(loop::Stream& stream, const Flow& reader) {
+  if (!stream.source().ready(loop::kHangup) || reader.interest_in_source() != 0) return 0;
+  if (reader.ended()) stream.source().clear(loop::kHangup);
+  return sys::pending_error(stream.fd());
+}
+
+std::optional<Error> failure(loop::Stream& client, loop::Stream& origin, const Flow& up,
+                             const Flow& down) {
+  if (auto error = failure_of(up, Code::kClientReset, Code::kOriginReset)) return error;
+  if (auto error = failure_of(down, Code::kOriginReset, Code::kClientReset)) return error;
+  if (const int error = unread_reset(client, up)) return Error{Code::kClientReset, error};
+  if (const int error = unread_reset(origin, down)) return Error{Code::kOriginReset, error};
+  return std::nullopt;
+}
+
+// When the tunnel has waited long enough, given when its last byte moved.
+class Deadline {
+ public:
+  Deadline(const Patience& patience, Instant now) : patience_(patience), last_move_(now) {}
+
+  void saw(uint64_t total, Instant now) {
+    if (total == total_) return;
+    total_ = total;
+    last_move_ = now;
+  }
+  void one_side_ended() { half_closed_ = true; }
+
+  Instant when() const {
+    return std::min(
+        {patience_.lifetime_end, deadline_after(last_move_, patience_.idle), half_closed_end()});
+  }
+  Code why(Instant now) const {
+    if (now >= patience_.lifetime_end) return Code::kLifetime;
+    return now >= half_closed_end() ? Code::kHalfClosed : Code::kIdle;
+  }
+
+ private:
+  Instant half_closed_end() const {
+    return half_closed_ ? deadline_after(last_move_, patience_.half_closed) : kNever;
+  }
+
+  Patience patience_;
+  Instant last_move_;
+  uint64_t total_ = 0;
+  bool half_closed_ = false;
+};
+
+Error cut(loop::Stream& client, loop::Stream& origin, Error error) {
+  client.reset_on_close();
+  origin.reset_on_close();
+  return error;
+}
+
+// Arms `timer` for the sooner of both, and only when what it is armed for does not do: a deadline
+// that has moved away, as it does with every byte, is found out when the timer fires.
+void arm_lazily(loop::Timer& timer, Instant& armed_for, Instant wanted) {
+  if (!timer.expired() && wanted >= armed_for) return;
+  timer.arm(wanted);
+  armed_for = wanted;
+}
+
+}  // namespace
+
+loop::Task<std::optional<Error>> carry(loop::Loop& loop, loop::Stream& client, loop::Stream& origin,
+                                       Flow& up, Flow& down, Patience patience) {
+  loop::Timer timer(loop);
+  Instant armed_for = kNever;
+  Deadline deadline(patience, loop.now());
+  for (;;) {
+    up.pump(loop.now());
+    down.pump(loop.now());
+    if (const auto error = failure(client, origin, up, down)) co_return cut(client, origin, *error);
+    const bool up_done = up.state() == State::kDone;
+    const bool down_done = down.state() == State::kDone;
+    if (up_done && down_done) co_return std::nullopt;
+    if (up_done || down_done) deadline.one_side_ended();
+    deadline.saw(up.carried().total() + down.carried().total(), loop.now());
+    if (loop.now() >= deadline.when()) {
+      co_return cut(client, origin, Error{deadline.why(loop.now())});
+    }
+    if (up.state() == State::kBusy || down.state() == State::kBusy) {
+      co_await loop.yield();
+      continue;
+    }
+    arm_lazily(timer, armed_for, std::min({deadline.when(), up.resume_at(), down.resume_at()}));
+    const uint8_t of_client = up.interest_in_source() | down.interest_in_sink();
+    const uint8_t of_origin = down.interest_in_source() | up.interest_in_sink();
+    co_await loop::Wait(loop)
+        .on(client.source(), of_client)
+        .on(origin.source(), of_origin)
+        .until(timer);
+  }
+}
+
+}  // namespace penstock::tunnel

@@ -1,0 +1,302 @@
+#include "tunnel/flow.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "base/check.h"
+#include "sys/calls.h"
+#include "sys/socket.h"
+
+namespace penstock::tunnel {
+namespace {
+
+// Full buffers in a row after which a stream is taken to flow.
+constexpr int16_t kFillsToSplice = 2;
+// How many more it copies before it asks again for a pipe that it did not get (1 MiB): each
+// refusal costs six system calls.
+constexpr int16_t kFillsAfterRefusal = -14;
+// splice(2) said that it does not know these descriptors.
+constexpr int16_t kFillsNever = INT16_MIN;
+// A read that a cap cut shorter than this says nothing about the stream.
+constexpr size_t kFillBytes = 16 * 1024;
+// A spliced stream that brings less than this between two silences is a conversation again.
+constexpr uint32_t kShortRun = 16 * 1024;
+
+// SO_RCVLOWAT lets the kernel collect bytes instead of waking us for each segment, and would hold
+// back the end of an answer for ever. So it is raised only for a stream that has moved kEarnKib
+// without a pause, at a rate that fills the mark within kLowWaterWait, and kLowWaterWait after a
+// silence began it is lowered and what is there is read.
+constexpr int kLowWaterBytes = 256 * 1024;
+constexpr Duration kLowWaterWait = std::chrono::milliseconds(2);
+constexpr uint16_t kEarnKib = 16 * 1024;
+
+}  // namespace
+
+Flow::Flow(Relay& relay, loop::Stream& from, loop::Stream& to, Carried& carried)
+    : relay_(&relay), from_(&from), to_(&to), carried_(&carried) {
+  // An urgent byte is a byte of the stream (RFC 6093, section 6); out of line it would be lost.
+  const int on = 1;
+  sys::calls::setsockopt(from.fd(), SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
+}
+
+Flow::~Flow() {
+  let_go();
+}
+
+void Flow::deliver_first(std::vector<uint8_t> bytes) {
+  PENSTOCK_CHECK(held_bytes() == 0 && carried_->total() == 0);
+  if (bytes.empty()) return;
+  rest_ = std::make_unique_for_overwrite<uint8_t[]>(bytes.size());
+  std::ranges::copy(bytes, rest_.get());
+  rest_size_ = static_cast<uint32_t>(bytes.size());
+  rest_at_ = 0;
+}
+
+void Flow::cap(uint64_t bandwidth) {
+  if (bandwidth == 0) {
+    pace_.reset();
+  } else {
+    pace_ = std::make_unique<Pace>(bandwidth);
+  }
+}
+
+bool Flow::may_read() const {
+  return look_ || from_->source().ready(loop::kReadable);
+}
+bool Flow::may_write() const {
+  return to_->source().ready(loop::kWritable);
+}
+
+uint8_t Flow::interest_in_source() const {
+  const bool wanted = state_ == State::kBlocked && held_bytes() == 0 && !may_read();
+  return wanted ? loop::kReadable : 0;
+}
+
+uint8_t Flow::interest_in_sink() const {
+  // Nothing is read that could not be passed on at once, so what the source has waits with it.
+  const bool wanted = state_ == State::kBlocked && (held_bytes() > 0 || may_read());
+  return wanted ? loop::kWritable : 0;
+}
+
+Instant Flow::resume_at() const {
+  if (state_ == State::kPaced) return pace_->resume_at();
+  if (state_ == State::kBlocked && low_water_ && !look_ && held_bytes() == 0) {
+    return dry_since_ + kLowWaterWait;
+  }
+  return kNever;
+}
+
+Flow::State Flow::pump(Instant now) {
+  if (state_ >= State::kDone) return state_;
+  if (state_ == State::kPaced && now < pace_->resume_at()) return state_;
+  if (low_water_ && !may_read() && held_bytes() == 0 && now >= dry_since_ + kLowWaterWait) {
+    set_low_water(false);
+    look_ = true;
+  }
+  size_t share = kShareBytes;
+  for (int round = 0;; ++round) {
+    if (!deliver()) return state_;
+    if (source_ended_) return finish();
+    if (share == 0 || round == kShareRounds) return state_ = State::kBusy;
+    const size_t allowed = pace_ ? std::min(share, pace_->allowance(now)) : share;
+    if (allowed == 0) {
+      let_go();
+      return state_ = State::kPaced;
+    }
+    const size_t came = receive(now, allowed);
+    if (came == 0 && !source_ended_) return state_;
+    if (pace_) pace_->spend(now, came);
+    share -= came;
+  }
+}
+
+bool Flow::deliver() {
+  if (rest_size_ > 0) return deliver_rest();
+  if (in_pipe_ > 0) return deliver_pipe();
+  return true;
+}
+
+bool Flow::deliver_rest() {
+  if (!may_write()) return blocked() > 0;
+  const loop::Moved moved = to_->write({rest_.get() + rest_at_, rest_size_ - rest_at_});
+  if (moved.failed()) {
+    failed(State::kWriteFailed, moved.error());
+    return false;
+  }
+  if (moved.bytes()) {
+    carried_->copied += static_cast<uint64_t>(moved.count);
+    rest_at_ += static_cast<uint32_t>(moved.count);
+  }
+  if (rest_at_ < rest_size_) return blocked() > 0;
+  rest_.reset();
+  rest_size_ = rest_at_ = 0;
+  return true;
+}
+
+bool Flow::deliver_pipe() {
+  while (in_pipe_ > 0) {
+    if (!may_write()) return blocked() > 0;
+    // Never SPLICE_F_MORE: all that is held goes in one call, and nobody knows whether the source
+    // has more. The flag would hold the last segment back for 200 ms.
+    const long moved = sys::calls::splice(pipe_.read_end.get(), to_->fd(), in_pipe_, false);
+    if (moved > 0) {
+      carried_->spliced += static_cast<uint64_t>(moved);
+      in_pipe_ -= static_cast<uint32_t>(moved);
+    } else if (moved == -EAGAIN) {
+      to_->source().clear(loop::kWritable);
+    } else {
+      failed(State::kWriteFailed, moved == 0 ? EPIPE : static_cast<int>(-moved));
+      return false;
+    }
+  }
+  return true;
+}
+
+size_t Flow::blocked() {
+  state_ = State::kBlocked;
+  return 0;
+}
+
+size_t Flow::receive(Instant now, size_t allowed) {
+  if (!may_read() || !may_write()) return blocked();
+  return splicing_ ? splice_in(now, allowed) : copy_in(now, allowed);
+}
+
+size_t Flow::copy_in(Instant now, size_t allowed) {
+  look_ = false;
+  const size_t wanted = std::min(allowed, Relay::kBufferBytes);
+  const std::span<uint8_t> buffer = relay_->buffer().first(wanted);
+  const loop::Moved got = from_->read(buffer);
+  if (got.would_block()) return blocked();
+  if (got.end()) {
+    source_ended_ = true;
+    return 0;
+  }
+  if (got.failed()) {
+    failed(State::kReadFailed, got.error());
+    return 0;
+  }
+  const auto count = static_cast<size_t>(got.count);
+  if (count < wanted) {
+    fills_ = std::min<int16_t>(fills_, 0);
+  } else if (count >= kFillBytes && fills_ != kFillsNever && ++fills_ >= kFillsToSplice) {
+    start_splicing(now);
+  }
+
+  const loop::Moved sent = to_->write(buffer.first(count));
+  if (sent.failed()) {
+    failed(State::kWriteFailed, sent.error());
+    return 0;
+  }
+  const size_t accepted = sent.bytes() ? static_cast<size_t>(sent.count) : 0;
+  carried_->copied += accepted;
+  if (accepted < count) {
+    rest_ = std::make_unique_for_overwrite<uint8_t[]>(count - accepted);
+    std::ranges::copy(buffer.subspan(accepted, count - accepted), rest_.get());
+    rest_size_ = static_cast<uint32_t>(count - accepted);
+    rest_at_ = 0;
+  }
+  return count;
+}
+
+size_t Flow::splice_in(Instant now, size_t allowed) {
+  if (!take_pipe()) {
+    stop_splicing(kFillsAfterRefusal);
+    return copy_in(now, allowed);
+  }
+  look_ = false;
+  // The pipe is empty here, so EAGAIN speaks of the source and not of a full pipe.
+  const long got = sys::calls::splice(from_->fd(), pipe_.write_end.get(),
+                                      std::min(allowed, pipe_.capacity), false);
+  if (got > 0) {
+    in_pipe_ = static_cast<uint32_t>(got);
+    run_ += std::min(in_pipe_, UINT32_MAX - run_);
+    return in_pipe_;
+  }
+  // splice(2) stops in front of an urgent byte as if nothing were there, or, once the FIN has
+  // come, as if the stream ended there. recv(2) knows better, and steps over it.
+  const bool doubtful = got == 0 || from_->source().ready(loop::kHangup);
+  if (got == -EAGAIN && !doubtful) {
+    from_->source().clear(loop::kReadable);
+    run_dry(now);
+    return blocked();
+  }
+  if (got == 0 || got == -EAGAIN || got == -EINVAL) {
+    stop_splicing(got == -EINVAL ? kFillsNever : 0);
+    return copy_in(now, allowed);
+  }
+  failed(State::kReadFailed, static_cast<int>(-got));
+  return 0;
+}
+
+void Flow::start_splicing(Instant now) {
+  splicing_ = true;
+  dry_since_ = now;
+  run_ = 0;
+  fast_kib_ = 0;
+}
+
+void Flow::stop_splicing(int16_t fills) {
+  let_go();
+  set_low_water(false);
+  splicing_ = false;
+  fills_ = fills;
+}
+
+bool Flow::take_pipe() {
+  if (pipe_.read_end) return true;
+  auto pipe = relay_->pipes().take();
+  if (!pipe) return false;
+  pipe_ = std::move(*pipe);
+  return true;
+}
+
+void Flow::let_go() {
+  rest_.reset();
+  rest_size_ = rest_at_ = 0;
+  if (!pipe_.read_end) return;
+  Pipe pipe = std::exchange(pipe_, Pipe{});
+  if (std::exchange(in_pipe_, 0) == 0) {
+    relay_->pipes().give_back(std::move(pipe));
+  } else {
+    relay_->pipes().dropped();  // somebody's bytes are in it
+  }
+}
+
+// The pipe goes back at each silence, and a flow that is warm takes one at its next byte: both
+// cost a vector's push and pop, so there is nothing to be gained from holding on to it.
+void Flow::run_dry(Instant now) {
+  let_go();
+  const uint32_t run = std::exchange(run_, 0);
+  const Duration took = now - std::exchange(dry_since_, now);
+  if (run < kShortRun) return stop_splicing(0);
+  const bool fast = took <= kLowWaterWait * (run / kShortRun) / (kLowWaterBytes / kShortRun);
+  fast_kib_ =
+      fast ? static_cast<uint16_t>(std::min<uint32_t>(fast_kib_ + run / 1024, UINT16_MAX)) : 0;
+  set_low_water(fast_kib_ >= kEarnKib);
+}
+
+void Flow::set_low_water(bool raised) {
+  if (low_water_ == raised) return;
+  low_water_ = raised;
+  if (!raised) fast_kib_ = 0;
+  sys::set_receive_low_water(from_->fd(), raised ? kLowWaterBytes : 1);
+}
+
+Flow::State Flow::failed(State state, int error) {
+  let_go();
+  error_ = static_cast<uint16_t>(error);
+  return state_ = state;
+}
+
+Flow::State Flow::finish() {
+  let_go();
+  to_->shutdown_write();
+  return state_ = State::kDone;
+}
+
+}  // namespace penstock::tunnel

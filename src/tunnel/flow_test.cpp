@@ -1,0 +1,175 @@
+#include "tunnel/flow.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tunnel/testing.h"
+
+namespace penstock::tunnel {
+namespace {
+
+using std::chrono::milliseconds;
+using State = Flow::State;
+
+constexpr size_t kMiB = 1 << 20;
+
+// One direction, pumped by hand.
+class FlowTest : public ::testing::Test {
+ protected:
+  FlowTest() : tunnel_(worker_, 1) { poll(); }
+
+  Flow& flow() { return *tunnel_.up; }
+  Carried& carried() { return tunnel_.up_bytes; }
+  void poll() { worker_.loop.turn(false); }
+  State pump() {
+    poll();
+    return flow().pump(worker_.loop.now());
+  }
+  // As much as the kernel takes.
+  size_t fill_source() {
+    const std::string block(kMiB, 'b');
+    size_t total = 0;
+    for (ssize_t n;
+         (n = ::send(tunnel_.client.fd(), block.data(), block.size(), MSG_NOSIGNAL)) > 0;) {
+      total += static_cast<size_t>(n);
+    }
+    return total;
+  }
+  size_t drain_sink() { return tunnel_.origin.read_all().size(); }
+
+  testing::Worker worker_;
+  testing::Tunnel tunnel_;
+};
+
+TEST_F(FlowTest, WaitsForItsSourceAndForNothingElseWhileThereIsNothingToRead) {
+  EXPECT_EQ(pump(), State::kBlocked);
+  EXPECT_EQ(flow().interest_in_source(), loop::kReadable);
+  EXPECT_EQ(flow().interest_in_sink(), 0);
+  EXPECT_EQ(flow().resume_at(), kNever);
+}
+
+TEST_F(FlowTest, WaitsForItsSinkAndForNothingElseWhileItHoldsBytes) {
+  size_t sent = 0;
+  size_t before = 1;
+  while (before != sent) {
+    before = sent;
+    sent += fill_source();
+    pump();
+  }
+  EXPECT_EQ(flow().state(), State::kBlocked);
+  EXPECT_EQ(flow().interest_in_source(), 0);
+  EXPECT_EQ(flow().interest_in_sink(), loop::kWritable);
+  EXPECT_EQ(flow().resume_at(), kNever);
+}
+
+TEST_F(FlowTest, MovesAtMostItsShareInOneTurn) {
+  size_t sent = 0;
+  for (int i = 0; i < 100; ++i) {
+    sent += fill_source();
+    const uint64_t before = carried().total();
+    pump();
+    ASSERT_LE(carried().total() - before, Flow::kShareBytes + Relay::kBufferBytes);
+    drain_sink();
+  }
+  EXPECT_GT(carried().spliced, 0u);
+  EXPECT_GE(sent, carried().total());
+}
+
+TEST_F(FlowTest, CountsWhatTheSinkAcceptedAndNotWhatItHolds) {
+  const size_t sent = fill_source();
+  while (pump() == State::kBusy) continue;
+  EXPECT_LE(carried().total() + flow().held_bytes(), sent);
+  EXPECT_GT(flow().held_bytes() + carried().total(), 0u);
+  size_t received = drain_sink();
+  while (received < sent) {
+    pump();
+    received += drain_sink();
+  }
+  EXPECT_EQ(carried().total(), sent);
+}
+
+TEST_F(FlowTest, GoesBackToCopyingAfterAShortRun) {
+  size_t received = 0;
+  size_t sent = 0;
+  for (int i = 0; i < 20; ++i) {
+    sent += fill_source();
+    while (received < sent) {
+      pump();
+      received += drain_sink();
+    }
+  }
+  ASSERT_GT(carried().spliced, 0u);
+  // The first small message may still go through a pipe, and may wait for the low-water mark; the
+  // next do neither.
+  tunnel_.client.write("first");
+  for (size_t got = 0; got < 5; got += drain_sink()) pump();
+  pump();
+  const uint64_t spliced = carried().spliced;
+  for (int i = 0; i < 10; ++i) {
+    tunnel_.client.write("small");
+    EXPECT_EQ(pump(), State::kBlocked);
+  }
+  EXPECT_EQ(carried().spliced, spliced);
+  EXPECT_EQ(worker_.relay.pipes().in_use(), 0u);
+  EXPECT_EQ(drain_sink(), 50u);
+}
+
+TEST_F(FlowTest, KeepsToItsCapAndSplices) {
+  constexpr uint64_t kBandwidth = 8 * kMiB;
+  flow().cap(kBandwidth);
+  const Instant start = worker_.loop.now();
+  Instant now = start;
+  uint64_t moved = 0;
+  for (int i = 0; i < 100; ++i) {
+    fill_source();
+    poll();
+    const State state = flow().pump(now);
+    drain_sink();
+    if (state == State::kPaced) {
+      ASSERT_GT(flow().resume_at(), now);
+      EXPECT_EQ(worker_.relay.pipes().in_use(), 0u);
+      now = flow().resume_at();
+    }
+    moved = carried().total() + flow().held_bytes();
+    const double seconds = std::chrono::duration<double>(now - start).count();
+    const double burst = 0.05 * static_cast<double>(kBandwidth);
+    ASSERT_LE(static_cast<double>(moved), seconds * static_cast<double>(kBandwidth) + burst + 1);
+  }
+  const double seconds = std::chrono::duration<double>(now - start).count();
+  EXPECT_GE(static_cast<double>(moved), 0.9 * seconds * static_cast<double>(kBandwidth));
+  EXPECT_GT(carried().spliced, moved / 2);
+}
+
+TEST_F(FlowTest, MovesNothingWhileItIsPaced) {
+  flow().cap(kMiB);
+  fill_source();
+  poll();
+  const Instant now = worker_.loop.now();
+  while (flow().pump(now) != State::kPaced) continue;
+  const uint64_t before = carried().total();
+  EXPECT_EQ(flow().pump(now + milliseconds(1)), State::kPaced);
+  EXPECT_EQ(carried().total(), before);
+  EXPECT_EQ(flow().interest_in_source(), 0);
+  EXPECT_EQ(flow().interest_in_sink(), 0);
+}
+
+TEST_F(FlowTest, SaysWithWhichErrorItsSourceFailed) {
+  tunnel_.client.reset();
+  EXPECT_EQ(pump(), State::kReadFailed);
+  EXPECT_EQ(flow().error(), ECONNRESET);
+}
+
+TEST_F(FlowTest, SaysWithWhichErrorItsSinkFailed) {
+  tunnel_.origin.reset();
+  tunnel_.client.write("x");
+  EXPECT_EQ(pump(), State::kWriteFailed);
+  EXPECT_TRUE(flow().error() == ECONNRESET || flow().error() == EPIPE);
+}
+
+TEST_F(FlowTest, IsSmall) {
+  EXPECT_LE(sizeof(Flow), 96u);
+}
+
+}  // namespace
+}  // namespace penstock::tunnel

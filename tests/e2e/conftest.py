@@ -1,0 +1,123 @@
+"""Black-box tests of the program: raw bytes in, raw bytes, log lines and metrics out.
+
+A tool that is missing is a failure, not a skip. Nothing here leaves the machine: what asks the
+proxy for anything but loopback runs in namespaces of its own (netns.py).
+"""
+
+import contextlib
+import resource
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from netns import NetNs, Sandbox  # noqa: E402
+from origins import Echo, Listener  # noqa: E402
+from proxy import Penstock  # noqa: E402
+from tls import Authority, Nginx  # noqa: E402
+
+TOOLS = ["ip", "nft", "dnsmasq", "prlimit", "openssl", "curl", "git", "nginx", "node", "chromium",
+         "certutil", "apt-get", "dpkg-deb", "dpkg-scanpackages"]
+
+
+def pytest_configure(config):
+    # Thousands of tunnels need two descriptors each on this side.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tools():
+    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+    if missing:
+        pytest.fail(f"missing tools: {' '.join(missing)}", pytrace=False)
+
+
+@contextlib.contextmanager
+def several(make_directory):
+    """A function that starts proxies; all of them are ended and judged at the end."""
+    started = []
+
+    def start(config=None, **options):
+        proxy = Penstock(make_directory(), config, **options)
+        started.append(proxy)
+        return proxy
+
+    try:
+        yield start
+        for proxy in started:
+            proxy.end()
+    finally:
+        for proxy in started:
+            proxy.kill()
+
+
+@pytest.fixture
+def penstock(tmp_path):
+    directories = iter(range(1000))
+
+    def make_directory():
+        directory = tmp_path / f"penstock-{next(directories)}"
+        directory.mkdir()
+        return directory
+
+    with several(make_directory) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def shared_penstock(tmp_path_factory):
+    """Like `penstock`, for proxies that the tests of a module share."""
+    with several(lambda: tmp_path_factory.mktemp("penstock")) as start:
+        yield start
+
+
+@pytest.fixture
+def sandbox():
+    box = Sandbox()
+    yield box
+    box.delete()
+
+
+@pytest.fixture(scope="module")
+def shared_sandbox():
+    box = Sandbox()
+    yield box
+    box.delete()
+
+
+@pytest.fixture(scope="module")
+def quarantine():
+    """A namespace with loopback only."""
+    ns = NetNs()
+    yield ns
+    ns.delete()
+
+
+@pytest.fixture
+def listener():
+    """Starts origins that the test drives by hand."""
+    with contextlib.ExitStack() as stack:
+        yield lambda *args, **kw: stack.enter_context(contextlib.closing(Listener(*args, **kw)))
+
+
+@pytest.fixture
+def echo():
+    with contextlib.closing(Echo()) as origin:
+        yield origin
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture(scope="session")
+def tls_origin(tmp_path_factory, authority):
+    """An nginx under a few names of 127.0.0.1."""
+    names = ["a.checked.example", "app.test", "static.test", "127.0.0.1"]
+    with contextlib.closing(Nginx(tmp_path_factory.mktemp("nginx"), authority, names)) as nginx:
+        yield nginx
