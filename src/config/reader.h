@@ -226,6 +226,7 @@ struct MapType {
       blame(node, path, "key " + quote(key.name) + " is missing", faults);
     }
   }
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): the shape that every type's has
   static void describe(KeyFacts facts, std::vector<KeyFacts>& out) {
     const std::string stem = facts.path.empty() ? "" : facts.path + ".";
     for (const auto& key : keys) {

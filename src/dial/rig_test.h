@@ -105,13 +105,13 @@ class Dial {
     guard.arm(loop_.read_clock() + std::chrono::seconds(20));
     while (!result_ && !guard.expired()) loop_.turn(true);
     EXPECT_TRUE(result_) << "reach() did not end";
-    if (!result_) result_.emplace(fail(Code::kInternal));
+    if (!result_) result_.emplace(fail(Code::kAborted));
     return *result_;
   }
   Code failure() {
     const auto& ended = result();
     EXPECT_FALSE(ended) << "connected to " << ended->peer.text();
-    return ended ? Code::kInternal : ended.error().code;
+    return ended ? Code::kAborted : ended.error().code;
   }
 
  private:
@@ -140,7 +140,7 @@ inline bool enter_own_network(std::string_view port_range) {
   if (::unshare(CLONE_NEWNET) != 0 && ::unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) return false;
   const sys::Fd any(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   ifreq loopback{};
-  std::strcpy(loopback.ifr_name, "lo");
+  std::memcpy(loopback.ifr_name, "lo", sizeof("lo"));
   loopback.ifr_flags = IFF_UP;
   return ::ioctl(any.get(), SIOCSIFFLAGS, &loopback) == 0 &&
          write_file("/proc/sys/net/ipv4/ip_local_port_range", port_range);

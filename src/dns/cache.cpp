@@ -47,9 +47,7 @@ Knowledge knowledge_of(Finding finding) {
 Duration lifetime_of(const Reply& reply, const Lifetimes& lifetimes) {
   const Duration allowed = std::chrono::seconds(reply.ttl);
   if (reply.finding == Finding::kAddresses) {
-    const bool limited = lifetimes.max_ttl > Duration::zero();
-    const Duration longest = limited ? std::min(allowed, lifetimes.max_ttl) : allowed;
-    return std::max(longest, lifetimes.min_ttl);
+    return std::clamp(allowed, lifetimes.min_ttl, std::max(lifetimes.min_ttl, lifetimes.max_ttl));
   }
   const Duration shortest = std::min(lifetimes.min_ttl, lifetimes.negative_ttl);
   return std::max(std::min(allowed, lifetimes.negative_ttl), shortest);

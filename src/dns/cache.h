@@ -42,7 +42,7 @@ struct Outcome {
 
 struct Lifetimes {
   Duration min_ttl;
-  Duration max_ttl;  // zero: as long as the server says
+  Duration max_ttl;  // zero: an answer is not kept
   Duration negative_ttl;
   Duration stale;
 };

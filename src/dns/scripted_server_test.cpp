@@ -1,3 +1,4 @@
+// Holds no test: the name tells the build that this belongs to the tests.
 #include "dns/scripted_server.h"
 
 #include <netinet/in.h>

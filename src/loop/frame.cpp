@@ -6,6 +6,7 @@ namespace penstock::loop {
 namespace {
 
 thread_local int64_t live = 0;
+thread_local int64_t live_bytes = 0;
 
 }  // namespace
 
@@ -13,14 +14,17 @@ thread_local int64_t live = 0;
 // have to beat that before it is worth its code.
 void* allocate_frame(size_t bytes) {
   ++live;
+  live_bytes += static_cast<int64_t>(bytes);
   return ::operator new(bytes);
 }
 
 void free_frame(void* frame, size_t bytes) {
   --live;
+  live_bytes -= static_cast<int64_t>(bytes);
   ::operator delete(frame, bytes);
 }
 
 int64_t live_frames() { return live; }
+int64_t live_frame_bytes() { return live_bytes; }
 
 }  // namespace penstock::loop

@@ -11,8 +11,9 @@ namespace penstock::loop {
 void* allocate_frame(size_t bytes);
 void free_frame(void* frame, size_t bytes);
 
-// Frames alive on this thread.
+// Frames alive on this thread, and what they take: an idle tunnel's share is asserted too.
 int64_t live_frames();
+int64_t live_frame_bytes();
 
 // Coroutine promises inherit this.
 struct CountedFrame {

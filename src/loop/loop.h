@@ -185,8 +185,9 @@ class Loop {
   // One turn: what is ready, then what epoll and the wheel have; sleeps only if `may_sleep`.
   void turn(bool may_sleep);
 
-  // The time at which this turn began: good for deadlines and durations of waits.
+  // The time at which this turn began: good for deadlines, and costs nothing.
   Instant now() const { return now_; }
+  // The time at this moment, which now() then says too: for what is reported to people.
   Instant read_clock() { return now_ = Clock::now(); }
 
   Mailbox& mailbox() { return mailbox_; }

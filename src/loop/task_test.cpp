@@ -63,7 +63,9 @@ TEST(Task, DestroysEveryLocalOfASuspendedChainWhenItIsCancelled) {
     tasks.start(root(loop, &alive, 0));
     loop.turn(false);
     EXPECT_EQ(alive, 7);
-    EXPECT_EQ(live_frames() - frames, 7);
+    // Seven coroutines, but an optimiser may lay a child's frame into its parent's.
+    EXPECT_GE(live_frames() - frames, 2);
+    EXPECT_LE(live_frames() - frames, 7);
   }
   EXPECT_EQ(alive, 0);
   EXPECT_EQ(live_frames(), frames);

@@ -1,6 +1,7 @@
 #include "observe/histogram.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace penstock::observe {
 namespace {
@@ -8,10 +9,10 @@ namespace {
 constexpr size_t kBounds = HistogramCounts::kUpperBounds.size();
 
 // The bounds in whole nanoseconds, so that a value on a bound falls into that bucket ("le").
-constexpr std::array<int64_t, kBounds> kBoundsNs = [] {
+const std::array<int64_t, kBounds> kBoundsNs = [] {
   std::array<int64_t, kBounds> result{};
   for (size_t i = 0; i < kBounds; ++i) {
-    result[i] = static_cast<int64_t>(HistogramCounts::kUpperBounds[i] * 1e9 + 0.5);
+    result[i] = std::llround(HistogramCounts::kUpperBounds[i] * 1e9);
   }
   return result;
 }();

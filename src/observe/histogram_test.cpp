@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cmath>
 
 #include "observe/counter.h"
 
@@ -22,7 +23,7 @@ TEST(Counter, CountsUpAndDown) {
 TEST(Histogram, PutsAValueOnABoundIntoThatBucketAndOneBeyondIntoTheNext) {
   for (size_t i = 0; i < HistogramCounts::kUpperBounds.size(); ++i) {
     Histogram histogram;
-    const auto bound = Duration(static_cast<int64_t>(HistogramCounts::kUpperBounds[i] * 1e9 + 0.5));
+    const auto bound = Duration(std::llround(HistogramCounts::kUpperBounds[i] * 1e9));
     histogram.record(bound);
     histogram.record(bound + 1ns);
     const auto counts = histogram.counts();

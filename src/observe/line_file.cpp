@@ -58,7 +58,9 @@ LineFile LineFile::open(const std::string& where, std::string* why_not) {
                advice_for(error);
     return {};
   }
-  file.can_block_ = !S_ISREG(status.st_mode);
+  const bool terminal = ::isatty(file.fd_.get()) == 1;
+  const bool device = S_ISCHR(status.st_mode) && !terminal;  // /dev/null
+  file.can_block_ = !S_ISREG(status.st_mode) && !device;
   return file;
 }
 

@@ -20,13 +20,13 @@ class LineFile {
   static LineFile open(const std::string& where, std::string* why_not);
 
   explicit operator bool() const { return static_cast<bool>(fd_); }
-  // Writes the beginning of `parts`, at most kAtOnce bytes of it where more could block. Returns
+  // Writes the beginning of `parts`, at most PIPE_BUF bytes of it where more could block. Returns
   // the bytes written, 0 if there is still no room after `patience`, or -errno.
   long write(const Parts& parts, std::chrono::milliseconds patience) const;
 
  private:
   sys::Fd fd_;
-  bool can_block_ = false;  // a pipe, a terminal, a socket: anything but a regular file
+  bool can_block_ = false;  // a pipe, a terminal, a socket
 };
 
 }  // namespace penstock::observe

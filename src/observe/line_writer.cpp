@@ -66,7 +66,7 @@ void LineWriter::nap(std::chrono::milliseconds span) {
   state_.store(State::kAwake, std::memory_order_seq_cst);
 }
 
-void LineWriter::sleep() {
+void LineWriter::wait_for_work() {
   std::unique_lock lock(mutex_);
   if (stop_at_ != kNever || next_file_) return;
   state_.store(State::kAsleep, std::memory_order_seq_cst);
@@ -102,7 +102,7 @@ void LineWriter::run() {
     } else if (outcome == Outcome::kWrote) {
       nap(kNap);  // under steady load nobody ever has to wake the writer
     } else if (outcome == Outcome::kNothing) {
-      sleep();
+      wait_for_work();
     }
   }
   // Closed even if a producer still holds on to the writer: readers of a pipe wait for that.

@@ -50,7 +50,7 @@ class LineWriter {
   void wake();
   // Waits for a wake(), or for `span` while napping.
   void nap(std::chrono::milliseconds span);
-  void sleep();
+  void wait_for_work();
   // Waits before a failing file is tried again; new lines do not cut this short.
   void pause_after_failure();
   bool told_to_stop(Instant* deadline) const;

@@ -106,11 +106,11 @@ Task<Result<dns::Answer>> resolve(Connection& c, dns::Wanted wanted) {
   if (c.story.target.literal) {
     co_return dns::Answer{{*c.story.target.literal}, true, false};
   }
-  const Instant began = c.worker.loop().now();
+  const Instant began = c.worker.loop().read_clock();
   const Instant deadline = deadline_after(began, c.config().timeouts.resolve);
   auto answer = co_await while_client_stays(
       c, c.worker.resolver().resolve(c.story.target.host, wanted, deadline));
-  const Instant ended = c.worker.loop().now();
+  const Instant ended = c.worker.loop().read_clock();
   c.story.times.resolve_us = std::max<int64_t>(c.story.times.resolve_us, 0) + micros_between(began, ended);
   co_return answer;
 }
@@ -144,12 +144,12 @@ Task<Failure> reach_origin(Connection& c, const policy::Decision& decision) {
     if (!routes.empty()) {
       // 7. Reach it. From here on the name is only a label: what is dialled was judged.
       c.story.step = Step::kDial;
-      const Instant began = c.worker.loop().now();
+      const Instant began = c.worker.loop().read_clock();
       auto reached = co_await while_client_stays(
           c, dial::reach(c.worker.loop(), routes, c.worker.sources(), config.timeouts.attempt,
                          deadline_after(began, config.timeouts.dial)));
       c.story.times.dial_us =
-          std::max<int64_t>(c.story.times.dial_us, 0) + micros_between(began, c.worker.loop().now());
+          std::max<int64_t>(c.story.times.dial_us, 0) + micros_between(began, c.worker.loop().read_clock());
       if (reached) {
         c.origin = std::move(reached->stream);
         c.story.route = reached->peer;
@@ -173,7 +173,7 @@ Task<Failure> reach_origin(Connection& c, const policy::Decision& decision) {
 Task<Failure> set_up(Connection& c) {
   // 1. What is asked?
   const auto request = co_await read_request(c);
-  c.story.times.head_us = micros_between(c.story.accepted, c.worker.loop().now());
+  c.story.times.head_us = micros_between(c.story.accepted, c.worker.loop().read_clock());
   if (!request) co_return request.error();
   c.story.target = request->target;
 

@@ -25,7 +25,7 @@ tls::HelloStep look_at(Connection& c, policy::Hello* hello) {
     // A longer name matches nothing, and a log line need not bear it.
     const auto bounded = [](std::string_view text) { return std::string(text.substr(0, 256)); };
     c.story.hello = std::make_unique<HelloNotes>(
-        HelloNotes{bounded(seen.sni), bounded(seen.alpn), seen.ech});
+        HelloNotes{bounded(seen.sni), bounded(seen.alpn), seen.ech, kNever});
     hello->tls = true;
     hello->sni = c.story.hello->sni;
     hello->ech = seen.ech;
@@ -107,7 +107,10 @@ Task<Failure> read_hello(Connection& c, Flow& down) {
   loop::Timer timer(loop);
   for (;;) {
     if (const auto hello = understood(c)) {
-      if (hello->tls) c.story.times.hello_us = micros_between(established, loop.now());
+      if (hello->tls) {
+        c.story.hello->passed_on = loop.now();
+        c.story.times.hello_us = micros_between(established, loop.now());
+      }
       co_return judge(c, *hello);
     }
     Failure failure;

@@ -83,7 +83,7 @@ void write_line(Connection& c, std::string_view outcome) {
   judgement(json, c.story);
   ending(json, c.story, outcome);
   json.field("bytes_up", c.story.up.total()).field("bytes_down", c.story.down.total());
-  times(json, c.story.times, micros_between(c.story.accepted, c.worker.loop().now()));
+  times(json, c.story.times, micros_between(c.story.accepted, c.worker.loop().read_clock()));
   kernel_view(json, c.origin);
   json.end_object();
   if (!c.worker.log().write(line)) c.worker.metrics().log_lines_lost.add();
@@ -93,10 +93,17 @@ void record(observe::Histogram& histogram, int64_t micros) {
   if (micros != StepTimes::kNotReached) histogram.record(std::chrono::microseconds(micros));
 }
 
+// The origin's first byte after the ClientHello that was passed on to it.
+void note_server_hello(Story& story) {
+  if (!story.hello || story.down.first <= story.hello->passed_on) return;
+  story.times.server_hello_us = micros_between(story.hello->passed_on, story.down.first);
+}
+
 }  // namespace
 
 void settle(Connection& c) {
   Metrics& metrics = c.worker.metrics();
+  note_server_hello(c.story);
   const Outcome outcome = c.story.outcome();
   if (!c.story.error && outcome == Outcome::kLeft) c.story.error = Error{Code::kClientGone};
   const size_t column = c.story.error ? static_cast<size_t>(c.story.error->code) : kCodeCount;
@@ -113,6 +120,9 @@ void settle(Connection& c) {
   write_line(c, outcome_word(outcome));
 }
 
-void log_progress(Connection& c) { write_line(c, "open"); }
+void log_progress(Connection& c) {
+  note_server_hello(c.story);
+  write_line(c, "open");
+}
 
 }  // namespace penstock::session

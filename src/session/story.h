@@ -45,6 +45,7 @@ struct HelloNotes {
   std::string sni;
   std::string alpn;
   bool ech = false;
+  Instant passed_on = kNever;
 };
 
 struct Story {

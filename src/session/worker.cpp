@@ -106,7 +106,7 @@ Connection::Connection(Worker& owner, loop::RootTask::promise_type& root, sys::F
       seat_(std::move(seat)) {
   story.number = number;
   story.client = peer;
-  story.accepted = owner.loop().now();
+  story.accepted = owner.loop().read_clock();
   worker.enter(*this);
 }
 
@@ -116,7 +116,7 @@ Connection::~Connection() {
 }
 
 void Connection::end(Code why) {
-  story.error = Error{why};
+  if (!story.error) story.error = Error{why};  // a refusal that was being told stands
   client.reset_on_close();
   origin.reset_on_close();
   root_.end();

@@ -1,7 +1,9 @@
 #include "sys/calls.h"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -52,6 +54,11 @@ int getsockopt(int fd, int level, int option, void* value, socklen_t* length) {
 }
 int setsockopt(int fd, int level, int option, const void* value, socklen_t length) {
   return repeat([&] { return ::setsockopt(fd, level, option, value, length); });
+}
+int unsent(int fd) {
+  int bytes = 0;
+  const int result = repeat([&] { return ::ioctl(fd, SIOCOUTQ, &bytes); });
+  return result < 0 ? result : bytes;
 }
 int getsockname(int fd, sockaddr* address, socklen_t* length) {
   return repeat([&] { return ::getsockname(fd, address, length); });

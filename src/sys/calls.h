@@ -24,6 +24,7 @@ int close(int fd);
 
 int getsockopt(int fd, int level, int option, void* value, socklen_t* length);
 int setsockopt(int fd, int level, int option, const void* value, socklen_t length);
+int unsent(int fd);  // SIOCOUTQ: bytes that the peer has not acknowledged
 int getsockname(int fd, sockaddr* address, socklen_t* length);
 
 long recv(int fd, void* buffer, size_t length);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "sys/calls.h"
 #include "sys/socket.h"
 
 namespace penstock::tunnel {
@@ -30,6 +31,17 @@ std::optional<Error> failure(loop::Stream& client, loop::Stream& origin, const F
   if (const int error = unread_reset(client, up)) return Error{Code::kClientReset, error};
   if (const int error = unread_reset(origin, down)) return Error{Code::kOriginReset, error};
   return std::nullopt;
+}
+
+// The origin has ended its stream and now refuses the client's: that is over, and what it said
+// has to arrive. Closing is put off until the client's kernel has acknowledged all of it, because a
+// close with bytes of the client's unread sends an RST and throws away what is still to be sent.
+loop::Task<> let_client_finish(loop::Loop& loop, loop::Stream& client, Instant until) {
+  Duration pause = std::chrono::milliseconds(1);
+  while (sys::calls::unsent(client.fd()) > 0 && loop.now() < until) {
+    co_await loop::SleepUntil(loop, std::min(until, loop.now() + pause));
+    pause = std::min<Duration>(pause * 2, std::chrono::milliseconds(100));
+  }
 }
 
 // When the tunnel has waited long enough, given when its last byte moved.
@@ -88,6 +100,11 @@ loop::Task<std::optional<Error>> carry(loop::Loop& loop, loop::Stream& client, l
   for (;;) {
     up.pump(loop.now());
     down.pump(loop.now());
+    if (up.state() == State::kWriteFailed && down.state() == State::kDone) {
+      deadline.one_side_ended();
+      co_await let_client_finish(loop, client, deadline.when());
+      co_return std::nullopt;
+    }
     if (const auto error = failure(client, origin, up, down)) co_return cut(client, origin, *error);
     const bool up_done = up.state() == State::kDone;
     const bool down_done = down.state() == State::kDone;

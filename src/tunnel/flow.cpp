@@ -91,10 +91,16 @@ Instant Flow::resume_at() const {
 }
 
 Flow::State Flow::pump(Instant now) {
+  const State state = move(now);
+  if (carried_->first == Instant{} && carried_->total() > 0) carried_->first = now;
+  return state;
+}
+
+Flow::State Flow::move(Instant now) {
   if (state_ >= State::kDone) return state_;
   if (state_ == State::kPaced && now < pace_->resume_at()) return state_;
   if (low_water_ && !may_read() && held_bytes() == 0 && now >= dry_since_ + kLowWaterWait) {
-    set_low_water(false);
+    stop_splicing(0);
     look_ = true;
   }
   size_t share = kShareBytes;
@@ -162,7 +168,10 @@ size_t Flow::blocked() {
 }
 
 size_t Flow::receive(Instant now, size_t allowed) {
-  if (!may_read() || !may_write()) return blocked();
+  if (!may_read() || !may_write()) {
+    let_go();
+    return blocked();
+  }
   return splicing_ ? splice_in(now, allowed) : copy_in(now, allowed);
 }
 

@@ -21,6 +21,7 @@ namespace penstock::tunnel {
 struct Carried {
   uint64_t copied = 0;
   uint64_t spliced = 0;
+  Instant first{};  // when the first of them did; the epoch: none has
 
   uint64_t total() const { return copied + spliced; }
 };
@@ -70,6 +71,7 @@ class Flow {
  private:
   bool may_read() const;
   bool may_write() const;
+  State move(Instant now);
   bool deliver();  // false: not all that was held could go; state_ says why
   bool deliver_rest();
   bool deliver_pipe();

@@ -36,6 +36,12 @@ class FlowTest : public ::testing::Test {
     }
     return total;
   }
+  int low_water() {
+    int bytes = 0;
+    socklen_t length = sizeof(bytes);
+    ::getsockopt(tunnel_.client_stream.fd(), SOL_SOCKET, SO_RCVLOWAT, &bytes, &length);
+    return bytes;
+  }
   size_t drain_sink() { return tunnel_.origin.read_all().size(); }
 
   testing::Worker worker_;
@@ -113,6 +119,37 @@ TEST_F(FlowTest, GoesBackToCopyingAfterAShortRun) {
   EXPECT_EQ(carried().spliced, spliced);
   EXPECT_EQ(worker_.relay.pipes().in_use(), 0u);
   EXPECT_EQ(drain_sink(), 50u);
+}
+
+TEST_F(FlowTest, WaitsForALowWaterMarkForTwoMillisecondsAtMost) {
+  // All at one instant: as fast as a stream can be, so it earns the mark.
+  const Instant now = worker_.loop.now();
+  size_t received = 0;
+  size_t sent = 0;
+  while (sent < 64 * kMiB) {
+    sent += fill_source();
+    while (received < sent && flow().resume_at() == kNever) {
+      poll();
+      flow().pump(now);
+      received += drain_sink();
+    }
+    if (flow().resume_at() != kNever) break;
+  }
+  ASSERT_EQ(flow().resume_at(), now + milliseconds(2));
+  ASSERT_GE(carried().total(), 16 * kMiB);
+  ASSERT_GT(low_water(), 100);
+  // The end of an answer, far below the mark.
+  tunnel_.client.write(std::string(100, 'e'));
+  sent += 100;
+  for (int i = 0; i < 10'000 && received < sent; ++i) {
+    poll();
+    flow().pump(now + milliseconds(2));
+    received += drain_sink();
+  }
+  EXPECT_EQ(received, sent);
+  EXPECT_EQ(low_water(), 1);
+  EXPECT_EQ(flow().resume_at(), kNever);
+  EXPECT_EQ(worker_.relay.pipes().in_use(), 0u);
 }
 
 TEST_F(FlowTest, KeepsToItsCapAndSplices) {

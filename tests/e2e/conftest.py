@@ -20,7 +20,8 @@ from proxy import Penstock  # noqa: E402
 from tls import Authority, Nginx  # noqa: E402
 
 TOOLS = ["ip", "nft", "dnsmasq", "prlimit", "openssl", "curl", "git", "nginx", "node", "chromium",
-         "certutil", "apt-get", "dpkg-deb", "dpkg-scanpackages"]
+         "certutil", "apt-get", "apt-ftparchive", "dpkg-deb",
+         "dpkg-scanpackages"]
 
 
 def pytest_configure(config):

@@ -120,11 +120,12 @@ class Penstock:
         return self.stderr_file.read_text(errors="replace")
 
     def addresses(self, words):
-        found = re.findall(words + r" \[?([0-9a-fA-F.:]+?)\]?:(\d+)\b", self.stderr())
-        return [(host, int(port)) for host, port in found]
+        found = re.findall(words + r" (?:\[([0-9a-f:]+)\]|([0-9.]+)):(\d+)\s", self.stderr())
+        return [(v6 or v4, int(port)) for v6, v4, port in found]
 
     def _address(self, words):
-        assert self.process.poll() is None, f"ended at the start:\n{self.stderr()}"
+        status = self.process.poll()
+        assert status is None, f"ended at the start with status {status}:\n{self.stderr()}"
         return next(iter(self.addresses(words)), None)
 
     def log(self):
@@ -142,7 +143,7 @@ class Penstock:
         try:
             return eventually(matching, f"{count} log lines with {fields}")
         except AssertionError:
-            print("access log:", *self.log(), sep="\n  ")
+            print("the end of the access log:", *self.log()[-10:], sep="\n  ")
             raise
 
     def get(self, path, method="GET"):

@@ -1,6 +1,7 @@
 """Reaching the origin, and saying why it could not be reached."""
 
 import contextlib
+import socket
 import time
 
 import pytest
@@ -128,22 +129,30 @@ def test_source_addresses_are_used_in_turn(start, world, listener):
     assert seen in (["10.9.0.11", "10.9.0.12"] * 3, ["10.9.0.12", "10.9.0.11"] * 3)
 
 
+IP_BIND_ADDRESS_NO_PORT = 24  # from linux/in.h
+
+
+def client_at(sandbox, proxy, number):
+    """A client whose port is chosen here: the kernel's choice is what runs out."""
+    sock = sandbox.gate.socket()
+    sock.settimeout(DEADLINE)
+    sock.bind(("127.0.0.2", 20_000 + number))
+    sock.connect(proxy.address)
+    return sock
+
+
 def narrow_ports(sandbox):
     sandbox.gate.sysctl("net.ipv4.ip_local_port_range", "40000 40015")
 
 
 def test_exhausted_ports_are_503_and_counted_and_come_back(penstock, sandbox):
-    # Clients would use up the same ports towards the proxy: theirs are bound by hand.
     proxy = penstock({"policy": ANYWHERE}, ns=sandbox.gate)
     with contextlib.closing(Echo("0.0.0.0", ns=sandbox.world)) as origin:
         target = f"45.77.1.1:{origin.port}"
         narrow_ports(sandbox)
         opened = []
         for number in range(40):
-            sock = sandbox.gate.socket()
-            sock.settimeout(DEADLINE)
-            sock.bind(("127.0.0.2", 20_000 + number))
-            sock.connect(proxy.address)
+            sock = client_at(sandbox, proxy, number)
             sock.sendall(connect_head(target))
             reply = read_reply(sock)
             if reply.status != 200:
@@ -183,17 +192,15 @@ def test_a_source_address_without_ports_is_passed_over_for_the_next(penstock, sa
             while len(takers) < 100:
                 sock = sandbox.gate.socket()
                 takers.append(sock)
+                sock.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
                 sock.bind(("10.9.0.1", 0))
-        sandbox.gate.sysctl("net.ipv4.ip_local_port_range", "32768 60999")
+                sock.connect(("45.77.1.1", origin.port))
+        assert len(takers) < 100
         for number in range(4):
-            sock = sandbox.gate.socket()
-            sock.settimeout(DEADLINE)
-            sock.connect(proxy.address)
+            sock = client_at(sandbox, proxy, number)
             takers.append(sock)
-            narrow_ports(sandbox)
             sock.sendall(connect_head(f"45.77.1.1:{origin.port}"))
             assert read_reply(sock).status == 200, number
-            sandbox.gate.sysctl("net.ipv4.ip_local_port_range", "32768 60999")
         for sock in takers:
             sock.close()
 

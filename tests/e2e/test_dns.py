@@ -42,6 +42,13 @@ def world(shared_sandbox):
         yield box
 
 
+@pytest.fixture(autouse=True)
+def etc(world):
+    """Each test begins with the same hosts and resolv.conf."""
+    world.gate.rewrite("hosts", "127.0.0.1 localhost\n::1 localhost\n")
+    world.gate.rewrite("resolv.conf", f"nameserver {world.WORLD_V4}\n")
+
+
 @pytest.fixture
 def names(world):
     with contextlib.ExitStack() as stack:
@@ -151,7 +158,8 @@ def test_rebinding_answers_never_reach_an_address_that_was_not_judged(start, nam
         verdicts.add(got.reply.status if hasattr(got, "reply") else got.status)
     assert verdicts == {200, 403}
     assert world.inside.accepted == inside
-    for entry in proxy.wait_log(1, status=200):
+    proxy.close_clients()
+    for entry in proxy.wait_log(20, status=200):
         assert entry["route"] == f"45.77.1.1:{world.port}"
 
 
@@ -240,9 +248,8 @@ def test_askers_for_one_name_share_one_lookup(start, names, world):
     gate.set()
     for client in clients:
         assert read_reply(client).status == 200
-    # A retry by a slow machine is not a lookup of its own.
-    assert proxy.metrics().total("penstock_dns_answers_total", source="lookup") == 1
-    assert proxy.metrics().total("penstock_dns_answers_total", source="coalesced") == 19
+    assert server.asked("a.example", "A") == server.asked("a.example", "AAAA") == 1
+    assert proxy.metrics().total("penstock_dns_answers_total", source="coalesced") >= 19
 
 
 def test_an_answer_is_kept(start, names, world):

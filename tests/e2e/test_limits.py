@@ -85,30 +85,42 @@ def test_pending_set_ups_to_one_destination_leave_room_for_others(penstock, slow
 
 
 def test_few_descriptors_are_503_and_never_a_spin(penstock, echo):
-    proxy = penstock(nofile=128)
-    clients = []
+    proxy = penstock(nofile=512)
+    tunnels = []
     refused = 0
-    for _ in range(200):
-        sock = proxy.socket()
-        sock.sendall(connect_head(echo.authority))
-        reply = read_reply(sock)
-        if reply.status == 200:
-            clients.append(sock)
+    for _ in range(400):
+        got = proxy.ask(echo.authority)
+        if isinstance(got, Tunnel):
+            tunnels.append(got)
             continue
-        assert (reply.status, reply.error) == (503, "connection_limit_reached")
+        assert (got.status, got.error) == (503, "connection_limit_reached")
         refused += 1
-    assert len(clients) >= 20 and refused >= 50
+    assert len(tunnels) >= 20 and refused >= 100
     before, began = proxy.cpu_seconds(), time.monotonic()
-    held = [proxy.socket() for _ in range(100)]
+    held = [proxy.socket() for _ in range(300)]
     eventually(lambda: time.monotonic() - began > 2)
     assert proxy.cpu_seconds() - before < 0.5
-    for sock in clients:
-        assert Tunnel(sock, reply).sock and is_open(sock)
-    for sock in [*clients, *held]:
+    assert all(tunnel.echoes() for tunnel in tunnels)
+    for sock in [*held, *(tunnel.sock for tunnel in tunnels)]:
         sock.close()
     eventually(lambda: isinstance(proxy.ask(echo.authority), Tunnel), "room again")
 
 
+def test_a_crowd_that_is_refused_and_stays_is_still_told_503(penstock, echo):
+    proxy = penstock(nofile=512)
+    crowd = [proxy.socket() for _ in range(700)]
+    for sock in crowd:
+        sock.sendall(connect_head(echo.authority))
+    assert {read_reply(sock).status for sock in crowd} <= {200, 503}
+    proxy.close_clients()
+    # Whoever was accepted is counted, and logged unless shed at the door.
+    metrics = proxy.metrics()
+    assert (metrics.total("penstock_accepted_total") + metrics.total("penstock_shed_total")) >= 700
+    eventually(lambda: isinstance(proxy.ask(echo.authority), Tunnel), "room again")
+
+
+# Not under UBSan: it looks at objects through a pipe of its own, and blames them when it gets none.
+@pytest.mark.release_only
 def test_a_descriptor_limit_that_shrinks_under_it_is_survived(penstock, echo):
     proxy = penstock()
     tunnels = [proxy.tunnel(echo.authority) for _ in range(10)]
@@ -188,7 +200,8 @@ def test_an_idle_tunnel_takes_at_most_1_kib_of_user_memory(penstock, echo):
 
 @pytest.mark.release_only
 def test_memory_stays_flat_over_many_short_tunnels(penstock, echo):
-    proxy = penstock()
+    # A log's rings are touched little by little, once.
+    proxy = penstock({"log": {"access": "off"}})
 
     def run(count):
         for _ in range(count):
@@ -199,7 +212,7 @@ def test_memory_stays_flat_over_many_short_tunnels(penstock, echo):
     run(20)
     before = proxy.rss_anon_kib()
     run(60)
-    assert proxy.rss_anon_kib() - before < 512
+    assert proxy.rss_anon_kib() - before < 256
 
 
 @pytest.mark.threads

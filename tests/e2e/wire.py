@@ -1,5 +1,6 @@
 """The client's end of the wire: raw bytes out, strictly read replies back."""
 
+import select
 import socket
 import struct
 import time
@@ -124,10 +125,12 @@ def send_quietly(sock, data):
 
 def is_open(sock):
     """Whether the peer has neither ended nor reset; nothing may be waiting to be read."""
-    try:
-        waiting = sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-    except BlockingIOError:
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    if not poll.poll(0):
         return True
+    try:
+        waiting = sock.recv(1, socket.MSG_PEEK)
     except ConnectionResetError:
         return False
     assert not waiting, f"unexpected bytes: {waiting!r}"

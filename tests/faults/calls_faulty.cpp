@@ -4,7 +4,9 @@
 // real descriptor never stopped being ready. So each of them re-arms the descriptor
 // (EPOLL_CTL_MOD), which makes the kernel report again what is really so.
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -126,6 +128,11 @@ int getsockopt(int fd, int level, int option, void* value, socklen_t* length) {
 int setsockopt(int fd, int level, int option, const void* value, socklen_t length) {
   if (strikes(kernel().plan.no_option) && option != SO_LINGER) return -ENOPROTOOPT;
   return answer(::setsockopt(fd, level, option, value, length));
+}
+int unsent(int fd) {
+  int bytes = 0;
+  const int result = answer(::ioctl(fd, SIOCOUTQ, &bytes));
+  return result < 0 ? result : bytes;
 }
 int getsockname(int fd, sockaddr* address, socklen_t* length) {
   return answer(::getsockname(fd, address, length));
