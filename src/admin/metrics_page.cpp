@@ -30,11 +30,14 @@ void connections(PrometheusText& text, const Snapshot& snapshot) {
     for (int code = 0; code <= kCodeCount; ++code) {
       uint64_t count = 0;
       for (const auto& worker : snapshot.workers) {
-        count += worker.metrics->connections[static_cast<size_t>(outcome)][static_cast<size_t>(code)].value();
+        count +=
+            worker.metrics->connections[static_cast<size_t>(outcome)][static_cast<size_t>(code)]
+                .value();
       }
       if (count == 0) continue;
       const auto word = session::outcome_word(static_cast<session::Outcome>(outcome));
-      const auto error = code == kCodeCount ? std::string_view() : facts(static_cast<Code>(code)).word;
+      const auto error =
+          code == kCodeCount ? std::string_view() : facts(static_cast<Code>(code)).word;
       text.sample({{"outcome", word}, {"error", error}}, count);
     }
   }
@@ -52,7 +55,8 @@ void steps(PrometheusText& text, const Snapshot& snapshot) {
 
 void bytes(PrometheusText& text, const Snapshot& snapshot) {
   text.metric("penstock_bytes_total", "counter", "Bytes delivered through tunnels.");
-  const auto sample = [&](std::string_view direction, std::string_view path, Counter Metrics::* member) {
+  const auto sample = [&](std::string_view direction, std::string_view path,
+                          Counter Metrics::* member) {
     text.sample({{"direction", direction}, {"path", path}}, sum(snapshot, member));
   };
   sample("up", "copy", &Metrics::bytes_up_copied);
@@ -61,8 +65,8 @@ void bytes(PrometheusText& text, const Snapshot& snapshot) {
   sample("down", "splice", &Metrics::bytes_down_spliced);
 }
 
-void single(PrometheusText& text, std::string_view name, std::string_view type, std::string_view help,
-            uint64_t value) {
+void single(PrometheusText& text, std::string_view name, std::string_view type,
+            std::string_view help, uint64_t value) {
   text.metric(name, type, help);
   text.sample({}, value);
 }
@@ -70,32 +74,40 @@ void single(PrometheusText& text, std::string_view name, std::string_view type, 
 void admission(PrometheusText& text, const Snapshot& snapshot) {
   single(text, "penstock_tunnels_open", "gauge", "Tunnels that are established now.",
          sum(snapshot, &Metrics::tunnels_open));
-  single(text, "penstock_seats_taken", "gauge", "Connections that hold a seat now.", snapshot.seats_taken);
+  single(text, "penstock_seats_taken", "gauge", "Connections that hold a seat now.",
+         snapshot.seats_taken);
   single(text, "penstock_seats", "gauge", "Connections that there is room for.", snapshot.seats);
   single(text, "penstock_pending", "gauge", "Tunnels that are being set up now.", snapshot.pending);
-  single(text, "penstock_accepted_total", "counter", "Connections accepted.", sum(snapshot, &Metrics::accepted));
-  single(text, "penstock_shed_total", "counter", "Connections refused at the door, for want of a seat or descriptor.",
+  single(text, "penstock_accepted_total", "counter", "Connections accepted.",
+         sum(snapshot, &Metrics::accepted));
+  single(text, "penstock_shed_total", "counter",
+         "Connections refused at the door, for want of a seat or descriptor.",
          sum(snapshot, &Metrics::shed));
-  single(text, "penstock_accept_errors_total", "counter", "Failed accepts.", sum(snapshot, &Metrics::accept_errors));
+  single(text, "penstock_accept_errors_total", "counter", "Failed accepts.",
+         sum(snapshot, &Metrics::accept_errors));
   text.metric("penstock_descriptors", "gauge", "File descriptors.");
   text.sample({{"state", "open"}}, snapshot.descriptors_open);
   text.sample({{"state", "limit"}}, snapshot.descriptors_limit);
-  text.metric("penstock_ephemeral_ports", "gauge", "Local ports in use towards origins, by source address.");
-  for (const auto& [source, ports] : snapshot.ephemeral_ports) text.sample({{"source", source}}, ports);
+  text.metric("penstock_ephemeral_ports", "gauge",
+              "Local ports in use towards origins, by source address.");
+  for (const auto& [source, ports] : snapshot.ephemeral_ports)
+    text.sample({{"source", source}}, ports);
   text.metric("penstock_pipes", "gauge", "Pipes for splicing.");
   text.sample({{"state", "in_use"}}, sum(snapshot, &Metrics::pipes_in_use));
   text.sample({{"state", "idle"}}, sum(snapshot, &Metrics::pipes_idle));
 }
 
 void names(PrometheusText& text, const Snapshot& snapshot) {
-  text.metric("penstock_dns_answers_total", "counter", "Names resolved, by where the answer came from.");
+  text.metric("penstock_dns_answers_total", "counter",
+              "Questions for the addresses of a name, by where the answer came from.");
   text.sample({{"source", "lookup"}}, sum(snapshot, &Metrics::dns_lookups));
   text.sample({{"source", "cache"}}, sum(snapshot, &Metrics::dns_hits));
   text.sample({{"source", "coalesced"}}, sum(snapshot, &Metrics::dns_coalesced));
   text.sample({{"source", "stale"}}, sum(snapshot, &Metrics::dns_stale));
   single(text, "penstock_dns_failures_total", "counter", "Names that could not be resolved.",
          sum(snapshot, &Metrics::dns_failures));
-  single(text, "penstock_dns_cache_entries", "gauge", "Names in the caches.", sum(snapshot, &Metrics::dns_entries));
+  single(text, "penstock_dns_cache_entries", "gauge", "Names in the caches.",
+         sum(snapshot, &Metrics::dns_entries));
   single(text, "penstock_dns_in_flight", "gauge", "Lookups that wait for a name server.",
          sum(snapshot, &Metrics::dns_in_flight));
 }
@@ -113,11 +125,14 @@ void process(PrometheusText& text, const Snapshot& snapshot) {
   text.metric("penstock_log_lines_total", "counter", "Access-log lines, by what became of them.");
   text.sample({{"result", "written"}}, snapshot.log_lines_written);
   text.sample({{"result", "dropped"}}, snapshot.log_lines_dropped);
-  text.metric("penstock_loop_busy_seconds_total", "counter", "Time that a worker's loop was not asleep.");
+  text.metric("penstock_loop_busy_seconds_total", "counter",
+              "Time that a worker's loop was not asleep.");
   for (size_t i = 0; i < snapshot.workers.size(); ++i) {
-    text.sample({{"worker", std::to_string(i)}}, static_cast<double>(snapshot.workers[i].busy_ns) / 1e9);
+    text.sample({{"worker", std::to_string(i)}},
+                static_cast<double>(snapshot.workers[i].busy_ns) / 1e9);
   }
-  text.metric("penstock_loop_stalls_total", "counter", "Turns of a worker's loop that took over 100 ms.");
+  text.metric("penstock_loop_stalls_total", "counter",
+              "Turns of a worker's loop that took over 100 ms.");
   for (size_t i = 0; i < snapshot.workers.size(); ++i) {
     text.sample({{"worker", std::to_string(i)}}, snapshot.workers[i].stalls);
   }

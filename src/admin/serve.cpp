@@ -16,7 +16,6 @@ using loop::Task;
 namespace {
 
 constexpr size_t kConnectionsMax = 64;
-constexpr Duration kPatience = std::chrono::seconds(5);
 constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
 constexpr http::HeadLimits kHeadLimits{8 * 1024, 64};
 
@@ -32,7 +31,8 @@ std::string response(const Page& page, bool with_body) {
   out += "\r\nContent-Type: ";
   out += page.type;
   out += "\r\nContent-Length: " + std::to_string(page.body.size());
-  out += "\r\nConnection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\r\n";
+  out +=
+      "\r\nConnection: close\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\r\n";
   if (with_body) out += page.body;
   return out;
 }
@@ -41,22 +41,27 @@ Task<Page> page_for(Controls& controls, std::string path) {
   path = path.substr(0, path.find('?'));
   if (path == "/metrics") {
     const Snapshot snapshot = co_await controls.snapshot();
-    co_return Page{.type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics_page(snapshot)};
+    co_return Page{.type = "text/plain; version=0.0.4; charset=utf-8",
+                   .body = metrics_page(snapshot)};
   }
   if (path == "/healthz") co_return Page{.body = "ok\n"};
   if (path == "/readyz") {
-    if (controls.draining()) co_return Page{.status = "503 Service Unavailable", .body = "draining\n"};
+    if (controls.draining())
+      co_return Page{.status = "503 Service Unavailable", .body = "draining\n"};
     co_return Page{.body = "ready\n"};
   }
   if (path == "/") {
-    co_return Page{.body = "penstock " PENSTOCK_VERSION
-                           "\n\n/metrics  Prometheus text\n/healthz  alive\n/readyz   503 while draining\n"};
+    co_return Page{
+        .body = "penstock " PENSTOCK_VERSION
+                "\n\n/metrics  Prometheus text\n/healthz  alive\n/readyz   503 while draining\n"};
   }
-  co_return Page{.status = "404 Not Found", .body = "No such page. There are /metrics, /healthz and /readyz.\n"};
+  co_return Page{.status = "404 Not Found",
+                 .body = "No such page. There are /metrics, /healthz and /readyz.\n"};
 }
 
 // The request, or nothing when the client was too slow, left, or has been answered with an error.
-Task<Result<http::GetRequest>> read_get(loop::Loop& loop, loop::Stream& client, loop::Timer& timer) {
+Task<Result<http::GetRequest>> read_get(loop::Loop& loop, loop::Stream& client,
+                                        loop::Timer& timer) {
   http::HeadReader reader(kHeadLimits);
   std::string received;
   std::array<uint8_t, 2048> buffer;
@@ -71,15 +76,17 @@ Task<Result<http::GetRequest>> read_get(loop::Loop& loop, loop::Stream& client, 
     received.append(reinterpret_cast<const char*>(buffer.data()), static_cast<size_t>(moved.count));
     const auto complete = reader.advance(received);
     if (!complete) co_return std::unexpected(complete.error());
-    if (*complete) co_return http::parse_get(std::string_view(received).substr(0, reader.length()), kHeadLimits);
+    if (*complete)
+      co_return http::parse_get(std::string_view(received).substr(0, reader.length()), kHeadLimits);
   }
 }
 
 }  // namespace
 
-AdminServer::AdminServer(loop::Loop& loop, Controls& controls, sys::Fd listener)
+AdminServer::AdminServer(loop::Loop& loop, Controls& controls, sys::Fd listener, Duration patience)
     : loop_(loop),
       controls_(controls),
+      patience_(patience),
       listener_(std::move(listener)),
       source_(loop, listener_.get(), loop::Source::Trigger::kEdge, loop::kReadable) {
   tasks_.start(accept_all());
@@ -107,13 +114,14 @@ loop::RootTask AdminServer::answer(sys::Fd fd) {
   } const open(open_);
   loop::Stream client(loop_, std::move(fd));
   loop::Timer timer(loop_);
-  timer.arm(loop_.now() + kPatience);
+  timer.arm(loop_.now() + patience_);
   const auto request = co_await read_get(loop_, client, timer);
   if (!request && request.error().facts().status == 0) co_return;
   Page page;
   bool with_body = true;
   if (!request) {
-    page = {.status = "400 Bad Request", .body = std::string(request.error().facts().sentence) + "\n"};
+    page = {.status = "400 Bad Request",
+            .body = std::string(request.error().facts().sentence) + "\n"};
   } else if (request->method != "GET" && request->method != "HEAD") {
     page = {.status = "405 Method Not Allowed", .body = "Only GET and HEAD are answered here.\n"};
   } else {

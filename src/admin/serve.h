@@ -4,6 +4,7 @@
 #pragma once
 
 #include "admin/controls.h"
+#include "base/time.h"
 #include "loop/loop.h"
 #include "loop/task.h"
 #include "sys/fd.h"
@@ -12,7 +13,9 @@ namespace penstock::admin {
 
 class AdminServer {
  public:
-  AdminServer(loop::Loop& loop, Controls& controls, sys::Fd listener);
+  // `patience`: for one request and its answer.
+  AdminServer(loop::Loop& loop, Controls& controls, sys::Fd listener,
+              Duration patience = std::chrono::seconds(5));
 
  private:
   loop::RootTask accept_all();
@@ -20,6 +23,7 @@ class AdminServer {
 
   loop::Loop& loop_;
   Controls& controls_;
+  const Duration patience_;
   sys::Fd listener_;
   loop::Source source_;
   size_t open_ = 0;

@@ -66,7 +66,7 @@ class Budget {
 };
 
 // One count per key: a client, a destination. Keys without holders take no memory.
-// Cost: one short lock of one of 64 stripes and one hash look-up (budget_bench.cpp).
+// Cost: one short lock of one of 64 stripes and one hash look-up (door_bench.cpp).
 template <class Key, class Hash = std::hash<Key>>
 class KeyedBudget {
   using Counts = std::unordered_map<Key, uint64_t, Hash>;
@@ -79,7 +79,8 @@ class KeyedBudget {
   class [[nodiscard]] Share {
    public:
     Share() = default;
-    Share(Share&& other) noexcept : stripe_(std::exchange(other.stripe_, nullptr)), entry_(other.entry_) {}
+    Share(Share&& other) noexcept
+        : stripe_(std::exchange(other.stripe_, nullptr)), entry_(other.entry_) {}
     Share& operator=(Share&& other) noexcept {
       std::swap(stripe_, other.stripe_);
       std::swap(entry_, other.entry_);

@@ -11,10 +11,12 @@ struct DescriptorBudget {
 };
 
 // `nofile`: RLIMIT_NOFILE. Kept back: what listeners, admin, log and each worker's loop and
-// resolver need, and a sixteenth for pipes; without a pipe a tunnel copies, without a descriptor a
-// connection fails, so pipes get the smaller part.
+// resolver need (a quarter at most, so that a small limit still carries connections), and a
+// sixteenth for pipes; without a pipe a tunnel copies, without a descriptor a connection fails, so
+// pipes get the smaller part.
 constexpr DescriptorBudget descriptor_budget(uint64_t nofile, uint64_t workers) {
-  const uint64_t reserve = 64 + workers * 80;
+  const uint64_t wanted = 64 + workers * 80;
+  const uint64_t reserve = wanted < nofile / 4 ? wanted : nofile / 4;
   const uint64_t pipes = nofile / 16;
   const uint64_t rest = nofile > reserve + pipes ? nofile - reserve - pipes : 0;
   const uint64_t per_worker = pipes / 2 / workers;

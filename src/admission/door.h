@@ -40,7 +40,8 @@ class [[nodiscard]] Permit {
 
 class Door {
  public:
-  explicit Door(const DoorLimits& limits) : seats_(limits.seats), pending_(limits.pending), limits_(limits) {}
+  explicit Door(const DoorLimits& limits)
+      : seats_(limits.seats), pending_(limits.pending), limits_(limits) {}
 
   // Empty: every seat is taken.
   Seat take_seat() { return seats_.take(); }

@@ -8,5 +8,6 @@ namespace penstock {
 
 }  // namespace penstock
 
-#define PENSTOCK_CHECK(condition) \
-  (__builtin_expect(!!(condition), 1) ? (void)0 : ::penstock::check_failed(#condition, __FILE__, __LINE__))
+#define PENSTOCK_CHECK(condition)               \
+  (__builtin_expect(!!(condition), 1) ? (void)0 \
+                                      : ::penstock::check_failed(#condition, __FILE__, __LINE__))

@@ -14,7 +14,9 @@ constexpr std::array<ErrorFacts, kCodeCount> kFacts = {{
 
 }  // namespace
 
-const ErrorFacts& facts(Code code) { return kFacts[static_cast<size_t>(code)]; }
+const ErrorFacts& facts(Code code) {
+  return kFacts[static_cast<size_t>(code)];
+}
 
 std::string_view side_word(Side side) {
   switch (side) {

@@ -26,7 +26,7 @@ inline constexpr int kCodeCount = 0
 
 // The row of error.def that belongs to a code.
 struct ErrorFacts {
-  std::string_view name;          // the enumerator, for docs and debuggers
+  std::string_view name;  // the enumerator, for docs and debuggers
   Side side;
   int status;                     // HTTP status, 0 where no reply is possible
   std::string_view proxy_status;  // RFC 9209 error type

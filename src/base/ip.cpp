@@ -40,7 +40,8 @@ std::optional<IpPrefix> IpPrefix::parse(std::string_view text) {
   if (!address) return std::nullopt;
   IpPrefix out{*address, address->bits()};
   if (slash != text.npos) {
-    const auto length = parse_decimal(text.substr(slash + 1), static_cast<uint64_t>(address->bits()));
+    const auto length =
+        parse_decimal(text.substr(slash + 1), static_cast<uint64_t>(address->bits()));
     if (!length) return std::nullopt;
     out.length = static_cast<int>(*length);
   }
@@ -60,7 +61,9 @@ bool IpPrefix::contains(const IpAddress& candidate) const {
   return ((candidate.bytes[whole] ^ address.bytes[whole]) & mask) == 0;
 }
 
-std::string IpPrefix::text() const { return address.text() + "/" + std::to_string(length); }
+std::string IpPrefix::text() const {
+  return address.text() + "/" + std::to_string(length);
+}
 
 std::optional<Endpoint> Endpoint::parse(std::string_view text) {
   const size_t colon = text.rfind(':');
@@ -82,14 +85,17 @@ std::string Endpoint::text() const {
 }  // namespace penstock
 
 // SAFETY: memcpy into two integers of exactly the array's size.
-size_t std::hash<penstock::IpAddress>::operator()(const penstock::IpAddress& address) const noexcept {
+size_t std::hash<penstock::IpAddress>::operator()(
+    const penstock::IpAddress& address) const noexcept {
   uint64_t halves[2];
   static_assert(sizeof(halves) == sizeof(address.bytes));
   std::memcpy(halves, address.bytes.data(), sizeof(halves));
-  uint64_t mixed = halves[0] * 0x9e3779b97f4a7c15ull ^ (halves[1] + address.v6) * 0xc2b2ae3d27d4eb4full;
+  uint64_t mixed =
+      halves[0] * 0x9e3779b97f4a7c15ull ^ (halves[1] + address.v6) * 0xc2b2ae3d27d4eb4full;
   return mixed ^ mixed >> 29;
 }
 
-size_t std::hash<penstock::Endpoint>::operator()(const penstock::Endpoint& endpoint) const noexcept {
+size_t std::hash<penstock::Endpoint>::operator()(
+    const penstock::Endpoint& endpoint) const noexcept {
   return std::hash<penstock::IpAddress>()(endpoint.address) ^ endpoint.port * 0x9e3779b97f4a7c15ull;
 }

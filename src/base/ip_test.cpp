@@ -36,7 +36,8 @@ TEST(IpPrefix, ContainsExactlyItsRange) {
 }
 
 TEST(IpPrefix, RefusesHostBitsAndOverlongLengths) {
-  for (const char* text : {"10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/08", "/8", "fd00::1/64", "::/129"}) {
+  for (const char* text :
+       {"10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/08", "/8", "fd00::1/64", "::/129"}) {
     EXPECT_FALSE(IpPrefix::parse(text)) << text;
   }
   EXPECT_EQ(IpPrefix::parse("192.0.2.1")->length, 32);
@@ -45,8 +46,8 @@ TEST(IpPrefix, RefusesHostBitsAndOverlongLengths) {
 TEST(Endpoint, WantsBracketsAroundIpv6AndOnlyThere) {
   EXPECT_EQ(Endpoint::parse("[::1]:443")->text(), "[::1]:443");
   EXPECT_EQ(Endpoint::parse("127.0.0.1:0")->text(), "127.0.0.1:0");
-  for (const char* text : {"::1:443", "[127.0.0.1]:443", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536",
-                           "127.0.0.1:0443", "127.0.0.1:+443", "localhost:1"}) {
+  for (const char* text : {"::1:443", "[127.0.0.1]:443", "127.0.0.1", "127.0.0.1:",
+                           "127.0.0.1:65536", "127.0.0.1:0443", "127.0.0.1:+443", "localhost:1"}) {
     EXPECT_FALSE(Endpoint::parse(text)) << text;
   }
 }

@@ -9,7 +9,9 @@ namespace {
 // Length of the well-formed UTF-8 sequence at the front of `text`, 0 if there is none
 // (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF).
 size_t utf8_length(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(i < text.size() ? text[i] : 0); };
+  const auto byte = [&](size_t i) {
+    return static_cast<unsigned char>(i < text.size() ? text[i] : 0);
+  };
   const auto continues = [&](size_t i) { return (byte(i) & 0xc0) == 0x80; };
   const unsigned char lead = byte(0);
   if (lead < 0x80) return 1;

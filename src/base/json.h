@@ -38,7 +38,7 @@ class JsonWriter {
   void separate();
 
   std::string& out_;
-  bool first_ = true;   // no comma is owed
+  bool first_ = true;  // no comma is owed
 };
 
 // Appends `text` with JSON escapes and without quotes.

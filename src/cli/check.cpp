@@ -22,7 +22,8 @@ int check(const CheckOptions& options) {
   for (const Fault& warning : (*config)->warnings) {
     fmt::print(stderr, "warning: {}", config::describe({warning}, options.config));
   }
-  fmt::print("{}: good; {} rules\n", options.config, (*config)->rules->size());
+  const size_t rules = (*config)->rules->size();
+  fmt::print("{}: good; {} rule{}\n", options.config, rules, rules == 1 ? "" : "s");
   return kDone;
 }
 

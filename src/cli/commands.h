@@ -8,6 +8,7 @@ namespace penstock::cli {
 struct RunOptions {
   std::string config;  // empty: built-in defaults
   std::string listen;  // empty: as configured
+  std::string admin;   // likewise; "off": no admin listener
 };
 int run_proxy(const RunOptions& options);
 

@@ -22,16 +22,20 @@ struct Findings {
   std::optional<Error> error;  // why there would be no tunnel
   std::vector<policy::JudgedAddress> addresses;
 
-  bool allowed() const { return !error; }
+  // As in the log: what the policy says, whether or not a tunnel would come of it.
+  std::string_view verdict() const {
+    return error && error->facts().side == Side::kPolicy ? "denied" : "allowed";
+  }
 };
 
-loop::RootTask look_up(loop::Loop& loop, dns::Resolver& resolver, std::string name, Instant deadline,
-                       std::optional<Result<dns::Answer>>* out) {
+loop::RootTask look_up(loop::Loop& loop, dns::Resolver& resolver, std::string name,
+                       Instant deadline, std::optional<Result<dns::Answer>>* out) {
   out->emplace(co_await resolver.resolve(std::move(name), dns::Wanted::kComplete, deadline));
   loop.stop();
 }
 
-Result<std::vector<IpAddress>> resolve(const config::Config& config, const http::Authority& target) {
+Result<std::vector<IpAddress>> resolve(const config::Config& config,
+                                       const http::Authority& target) {
   if (target.literal) return std::vector{*target.literal};
   loop::Loop loop;
   std::optional<Result<dns::Answer>> answer;
@@ -54,8 +58,12 @@ policy::Surroundings surroundings_of(const config::Config& config) {
   return out;
 }
 
-Findings find_out(const config::Config& config, const policy::Asker& asker, const http::Authority& target) {
-  Findings out{.target = target, .decision = config.rules->judge_name(asker, target), .error = {}, .addresses = {}};
+Findings find_out(const config::Config& config, const policy::Asker& asker,
+                  const http::Authority& target) {
+  Findings out{.target = target,
+               .decision = config.rules->judge_name(asker, target),
+               .error = {},
+               .addresses = {}};
   if (!out.decision.allowed) {
     out.error = Error{Code::kNameDenied};
     return out;
@@ -67,51 +75,70 @@ Findings find_out(const config::Config& config, const policy::Asker& asker, cons
   }
   const auto surroundings = surroundings_of(config);
   Code why = Code::kAddressDenied;
-  const auto routes =
-      config.rules->judge_addresses(out.decision, asker, target, *addresses, surroundings, &why,
-                                    &out.decision.would_deny);
-  out.addresses = config.rules->explain_addresses(out.decision, asker, target, *addresses, surroundings);
+  const auto routes = config.rules->judge_addresses(out.decision, asker, target, *addresses,
+                                                    surroundings, &why, &out.decision.would_deny);
+  out.addresses =
+      config.rules->explain_addresses(out.decision, asker, target, *addresses, surroundings);
   if (routes.empty()) out.error = Error{why};
   return out;
 }
 
 std::string place_of(const config::Config& config, const policy::RuleFacts& rule) {
-  const std::string_view file = config.file.empty() ? std::string_view("built in") : std::string_view(config.file);
-  return fmt::format("{}:{}:{}", file, rule.place.line, rule.place.column);
+  if (config.file.empty()) return "built in";
+  return fmt::format("{}:{}:{}", config.file, rule.place.line, rule.place.column);
+}
+
+std::string_view word(policy::TlsCheck check) {
+  switch (check) {
+    case policy::TlsCheck::kRequired: return "required";
+    case policy::TlsCheck::kChecked: return "checked";
+    case policy::TlsCheck::kIgnored: return "ignored";
+  }
+  return "checked";
+}
+
+std::string_view word(policy::EchCheck check) {
+  return check == policy::EchCheck::kAllow ? "allow" : "deny";
 }
 
 nlohmann::ordered_json as_json(const config::Config& config, const Findings& found) {
   nlohmann::ordered_json out;
   out["authority"] = found.target.text();
-  out["verdict"] = found.allowed() ? "allowed" : "refused";
+  out["verdict"] = found.verdict();
   out["would_deny"] = found.decision.would_deny;
   out["error"] = found.error ? found.error->facts().word : "";
   out["status"] = found.error ? found.error->facts().status : 200;
   out["rule"] = nullptr;
   if (const auto* rule = found.decision.rule) {
-    out["rule"] = {{"name", rule->name}, {"place", place_of(config, *rule)}};
+    out["rule"] = {{"name", rule->name},
+                   {"place", place_of(config, *rule)},
+                   {"tls", word(rule->tls)},
+                   {"ech", word(rule->ech)}};
   }
   out["addresses"] = nlohmann::ordered_json::array();
   for (const auto& judged : found.addresses) {
     out["addresses"].push_back({{"address", judged.address.text()},
                                 {"class", policy::class_word(judged.address_class)},
-                                {"verdict", judged.refused ? "refused" : "allowed"},
+                                {"verdict", judged.refused ? "denied" : "allowed"},
                                 {"error", judged.refused ? facts(*judged.refused).word : ""}});
   }
   return out;
 }
 
 void print(const config::Config& config, const Findings& found) {
-  fmt::print("{}  {}\n", found.target.text(), found.allowed() ? "allowed" : "refused");
+  fmt::print("{}  {}\n", found.target.text(), found.verdict());
   if (const auto* rule = found.decision.rule) {
     fmt::print("  rule      {} ({})\n", rule->name, place_of(config, *rule));
+    if (rule->allow) fmt::print("  checks    tls: {}, ech: {}\n", word(rule->tls), word(rule->ech));
   } else {
     fmt::print("  rule      none matches; what no rule allows is refused\n");
   }
-  if (found.decision.would_deny) fmt::print("  mode      report: enforcing, this would be refused\n");
+  if (found.decision.would_deny)
+    fmt::print("  mode      report: enforcing, this would be refused\n");
   for (const auto& judged : found.addresses) {
-    fmt::print("  address   {}  {}  {}\n", judged.address.text(), policy::class_word(judged.address_class),
-               judged.refused ? fmt::format("refused ({})", facts(*judged.refused).word) : "allowed");
+    fmt::print(
+        "  address   {}  {}  {}\n", judged.address.text(), policy::class_word(judged.address_class),
+        judged.refused ? fmt::format("denied ({})", facts(*judged.refused).word) : "allowed");
   }
   if (!found.error) return;
   fmt::print("  because   {} ({})\n", found.error->facts().sentence, found.error->facts().word);
@@ -132,7 +159,8 @@ int explain(const ExplainOptions& options) {
   }
   const auto client = IpAddress::parse(options.client);
   if (!client) {
-    fmt::print(stderr, "--client: \"{}\" is no IP address; write 10.20.0.7 or fd00::7\n", options.client);
+    fmt::print(stderr, "--client: \"{}\" is no IP address; write 10.20.0.7 or fd00::7\n",
+               options.client);
     return kUsage;
   }
   const auto target = http::parse_authority(options.target);
@@ -147,7 +175,7 @@ int explain(const ExplainOptions& options) {
   } else {
     print(*config, found);
   }
-  return found.allowed() ? kDone : kFailed;
+  return found.error ? kFailed : kDone;
 }
 
 }  // namespace penstock::cli

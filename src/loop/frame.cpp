@@ -24,7 +24,11 @@ void free_frame(void* frame, size_t bytes) {
   ::operator delete(frame, bytes);
 }
 
-int64_t live_frames() { return live; }
-int64_t live_frame_bytes() { return live_bytes; }
+int64_t live_frames() {
+  return live;
+}
+int64_t live_frame_bytes() {
+  return live_bytes;
+}
 
 }  // namespace penstock::loop

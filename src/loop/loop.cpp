@@ -41,7 +41,9 @@ Source::Source(Loop& loop, int fd, Trigger trigger, uint8_t directions) : loop_(
   PENSTOCK_CHECK(result == 0);
 }
 
-Source::Source(Source&& other) noexcept { *this = std::move(other); }
+Source::Source(Source&& other) noexcept {
+  *this = std::move(other);
+}
 
 Source& Source::operator=(Source&& other) noexcept {
   if (this == &other) return *this;
@@ -133,7 +135,9 @@ Loop::Loop() : epoll_(sys::calls::epoll_create()) {
   mailbox_source_ = Source(*this, mailbox_.fd(), Source::Trigger::kEdge, kReadable);
 }
 
-Loop::~Loop() { mailbox_source_.forget(); }
+Loop::~Loop() {
+  mailbox_source_.forget();
+}
 
 void Loop::run() {
   stopping_ = false;
@@ -207,7 +211,8 @@ void Loop::account(Instant began) {
 
 uint64_t Loop::tick_of(Instant instant) const {
   if (instant <= epoch_) return 0;
-  return static_cast<uint64_t>(std::chrono::ceil<std::chrono::milliseconds>(instant - epoch_) / kTick);
+  return static_cast<uint64_t>(std::chrono::ceil<std::chrono::milliseconds>(instant - epoch_) /
+                               kTick);
 }
 
 uint32_t Loop::take_slot(Source& source) {

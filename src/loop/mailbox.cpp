@@ -10,7 +10,9 @@
 
 namespace penstock::loop {
 
-Mailbox::Mailbox() : wakeup_(sys::calls::eventfd()) { PENSTOCK_CHECK(wakeup_); }
+Mailbox::Mailbox() : wakeup_(sys::calls::eventfd()) {
+  PENSTOCK_CHECK(wakeup_);
+}
 
 void Mailbox::post(Letter letter) {
   const std::lock_guard lock(mutex_);

@@ -23,7 +23,9 @@ Moved Stream::write(std::span<const uint8_t> from) {
   return moved;
 }
 
-void Stream::shutdown_write() { sys::calls::shutdown(fd_.get(), SHUT_WR); }
+void Stream::shutdown_write() {
+  sys::calls::shutdown(fd_.get(), SHUT_WR);
+}
 
 void Stream::reset_on_close() {
   if (fd_) sys::reset_on_close(fd_.get());

@@ -14,7 +14,9 @@ constexpr int kBatch = 32;
 // How long to leave the queue alone when there is no descriptor for whoever waits in it.
 constexpr Duration kPause = std::chrono::milliseconds(20);
 
-bool out_of_descriptors(int error) { return error == EMFILE || error == ENFILE; }
+bool out_of_descriptors(int error) {
+  return error == EMFILE || error == ENFILE;
+}
 
 }  // namespace
 
@@ -40,7 +42,8 @@ loop::RootTask Listener::accept_all() {
       co_await loop::Wait(loop).on(source_, loop::kReadable);
       continue;
     }
-    // Errors of the connection that was to be accepted (accept(2)): it is gone, the next may not be.
+    // Errors of the connection that was to be accepted (accept(2)): it is gone, the next may not
+    // be.
     if (accepted.error() == ECONNABORTED || accepted.error() == EPROTO) continue;
     worker_.metrics().accept_errors.add();
     if (out_of_descriptors(accepted.error())) shed_one();

@@ -34,6 +34,19 @@ Level level_of(config::LogLevel level) {
   return Level::kInfo;
 }
 
+std::string counted(uint64_t count, std::string_view thing) {
+  return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s");
+}
+
+// A line each.
+void say_faults(Level level, const Faults& faults, const std::string& file) {
+  for (const Fault& fault : faults) {
+    std::string line = config::describe({fault}, file);
+    while (line.ends_with('\n')) line.pop_back();
+    say(level, line);
+  }
+}
+
 uint64_t open_descriptors() {
   DIR* directory = opendir("/proc/self/fd");
   if (!directory) return 0;
@@ -89,7 +102,8 @@ bool Server::open() {
                                  .log = log_->make_producer(),
                                  .situation = situation,
                                  .pipes_max = budget_.pipes_per_worker};
-    workers_.push_back(std::make_unique<WorkerThread>(std::move(parts), std::move(sockets_.per_worker[i])));
+    workers_.push_back(
+        std::make_unique<WorkerThread>(std::move(parts), std::move(sockets_.per_worker[i])));
   }
   if (sockets_.admin) {
     admin_ = std::make_unique<admin::AdminServer>(loop_, *this, std::move(sockets_.admin));
@@ -100,17 +114,18 @@ bool Server::open() {
 void Server::announce() const {
   for (const Endpoint& at : sockets_.listeners) say(Level::kInfo, "listening on " + at.text());
   if (admin_) say(Level::kInfo, "admin on " + sockets_.admin_address.text());
-  for (const Fault& warning : config_->warnings) {
-    say(Level::kWarning, config::describe({warning}, config_->file));
-  }
-  say(Level::kInfo, fmt::format("penstock {}: {} workers, {} rules, room for {} connections", PENSTOCK_VERSION,
-                                worker_count_, config_->rules->size(), door_->seats()));
+  say_faults(Level::kWarning, config_->warnings, config_->file);
+  say(Level::kInfo,
+      fmt::format("penstock {}: {}, {}, room for {}", PENSTOCK_VERSION,
+                  counted(worker_count_, "worker"), counted(config_->rules->size(), "rule"),
+                  counted(door_->seats(), "connection")));
 }
 
 config::Snapshot Server::as_invoked(config::Snapshot config) const {
-  if (!invocation_.listen) return config;
   auto changed = std::make_shared<config::Config>(*config);
-  changed->listeners = {{*invocation_.listen, {}}};
+  if (invocation_.listen) changed->listeners = {{*invocation_.listen, {}}};
+  if (invocation_.admin) changed->admin = invocation_.admin;
+  if (invocation_.no_admin) changed->admin.reset();
   return changed;
 }
 
@@ -150,7 +165,8 @@ loop::RootTask Server::obey_signals() {
         break;
       case SIGHUP: reload(); break;
       case SIGUSR1:
-        say(Level::kInfo, log_->reopen() ? "access log opened anew" : "access log kept: it cannot be opened anew");
+        say(Level::kInfo, log_->reopen() ? "access log opened anew"
+                                         : "access log kept: it cannot be opened anew");
         break;
       default:
         signal_source_.clear(loop::kReadable);
@@ -164,7 +180,8 @@ loop::RootTask Server::drain() {
   draining_ = true;
   sys::notify_service_manager("STOPPING=1");
   const Instant until = deadline_after(loop_.now(), config_->timeouts.drain);
-  say(Level::kInfo, fmt::format("draining {} connections; told again, it ends at once", door_->seats_taken()));
+  say(Level::kInfo, fmt::format("draining {}; told again, it ends at once",
+                                counted(door_->seats_taken(), "connection")));
   for (auto& worker : workers_) worker->stop_accepting();
   while (door_->seats_taken() > 0 && loop_.now() < until) {
     co_await loop::SleepUntil(loop_, loop_.now() + kDrainCheck);
@@ -202,7 +219,7 @@ void Server::reload() {
   sys::notify_service_manager(
       fmt::format("RELOADING=1\nMONOTONIC_USEC={}", now.tv_sec * 1'000'000 + now.tv_nsec / 1000));
   auto next = config::load(invocation_.config_file);
-  if (!next) say(Level::kError, "\n" + config::describe(next.error(), invocation_.config_file));
+  if (!next) say_faults(Level::kError, next.error(), invocation_.config_file);
   if (next) next = as_invoked(*next);
   if (!next || !can_follow(**next)) {
     ++reloads_refused_;
@@ -216,7 +233,8 @@ void Server::reload() {
       worker->post([situation](session::Worker& w) { w.adopt(situation); });
     }
     ++reloads_done_;
-    say(Level::kInfo, fmt::format("reloaded {}: {} rules", invocation_.config_file, config_->rules->size()));
+    say(Level::kInfo, fmt::format("reloaded {}: {}", invocation_.config_file,
+                                  counted(config_->rules->size(), "rule")));
   }
   sys::notify_service_manager("READY=1");
 }
@@ -280,8 +298,8 @@ int Server::close() {
   workers_.clear();
   log_.reset();
   const uint64_t permits = door_->pending() + door_->seats_taken();
-  say(Level::kInfo, fmt::format("ended; left behind: {} connections, {} permits, {} frames", left.connections,
-                                permits, left.frames));
+  say(Level::kInfo, fmt::format("ended; left behind: {} connections, {} permits, {} frames",
+                                left.connections, permits, left.frames));
   return left.connections + left.frames + static_cast<int64_t>(permits) == 0 ? 0 : 1;
 }
 

@@ -23,6 +23,8 @@ namespace penstock::server {
 struct Invocation {
   std::string config_file;         // read again at SIGHUP; empty: there is none
   std::optional<Endpoint> listen;  // instead of the configured listeners
+  std::optional<Endpoint> admin;   // instead of the configured one
+  bool no_admin = false;
 };
 
 class Server final : public admin::Controls {

@@ -11,12 +11,16 @@
 namespace penstock::server {
 namespace {
 
-std::string cannot_listen(const Endpoint& at, int error) {
-  std::string_view advice = "choose another address";
+// How an address is chosen.
+constexpr std::string_view kListenersKey = "--listen or `listeners:`";
+
+std::string cannot_listen(const Endpoint& at, int error, std::string_view where) {
+  std::string advice = fmt::format("choose another address with {}", where);
   if (error == EADDRINUSE) {
-    advice = "another process listens there; stop it, or choose another address with --listen or `listeners:`";
+    advice = "another process listens there; stop it, or " + advice;
   } else if (error == EACCES) {
-    advice = "ports below 1024 need CAP_NET_BIND_SERVICE, or a socket from systemd (penstock.socket)";
+    advice =
+        "ports below 1024 need CAP_NET_BIND_SERVICE, or a socket from systemd (penstock.socket)";
   } else if (error == EADDRNOTAVAIL) {
     advice = "this machine has no interface with that address";
   }
@@ -25,15 +29,16 @@ std::string cannot_listen(const Endpoint& at, int error) {
 
 // One socket per worker on one port; the kernel spreads connections over them. SO_REUSEPORT would
 // also let a second penstock join in unnoticed, so a plain bind is tried first.
-std::expected<Endpoint, std::string> open_shared(const Endpoint& at, uint64_t workers, OpenSockets& out) {
+std::expected<Endpoint, std::string> open_shared(const Endpoint& at, uint64_t workers,
+                                                 OpenSockets& out) {
   Endpoint bound = at;
   if (at.port != 0) {
     const auto probe = sys::open_listener(at, {.share_port = false});
-    if (!probe) return std::unexpected(cannot_listen(at, probe.error()));
+    if (!probe) return std::unexpected(cannot_listen(at, probe.error(), kListenersKey));
   }
   for (uint64_t worker = 0; worker < workers; ++worker) {
     auto fd = sys::open_listener(bound, {.share_port = true});
-    if (!fd) return std::unexpected(cannot_listen(at, fd.error()));
+    if (!fd) return std::unexpected(cannot_listen(at, fd.error(), kListenersKey));
     bound = sys::local_endpoint(fd->get()).value_or(bound);
     out.per_worker[worker].push_back(std::move(*fd));
   }
@@ -44,11 +49,15 @@ std::expected<void, std::string> share_inherited(std::vector<sys::Fd> inherited,
                                                  OpenSockets& out) {
   for (sys::Fd& fd : inherited) {
     const auto bound = sys::local_endpoint(fd.get());
-    if (!bound) return std::unexpected("a socket that systemd passed is no TCP socket; see ListenStream= in the .socket unit");
+    if (!bound)
+      return std::unexpected(
+          "a socket that systemd passed is no TCP socket; see ListenStream= in the .socket unit");
     out.listeners.push_back(*bound);
     for (uint64_t worker = 1; worker < workers; ++worker) {
       auto copy = sys::duplicate(fd.get());
-      if (!copy) return std::unexpected(fmt::format("cannot share a socket: {}", std::strerror(copy.error())));
+      if (!copy)
+        return std::unexpected(
+            fmt::format("cannot share a socket: {}", std::strerror(copy.error())));
       out.per_worker[worker].push_back(std::move(*copy));
     }
     out.per_worker[0].push_back(std::move(fd));
@@ -86,7 +95,8 @@ std::expected<OpenSockets, std::string> open_sockets(const config::Config& confi
   prepare(out, config.dial);
   if (config.admin) {
     auto fd = sys::open_listener(*config.admin, {});
-    if (!fd) return std::unexpected(cannot_listen(*config.admin, fd.error()));
+    if (!fd)
+      return std::unexpected(cannot_listen(*config.admin, fd.error(), "--admin or `admin:`"));
     out.admin_address = sys::local_endpoint(fd->get()).value_or(*config.admin);
     out.admin = std::move(*fd);
   }

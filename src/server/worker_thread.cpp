@@ -27,12 +27,12 @@ loop::RootTask watch_progress(session::Worker& worker) {
 WorkerThread::WorkerThread(session::Worker::Parts parts, std::vector<sys::Fd> listeners) {
   std::promise<std::shared_ptr<const session::Metrics>> ready;
   auto metrics = ready.get_future();
-  loop_.mailbox().post([this, ready = std::move(ready)]() mutable {
-    ready.set_value(worker_->shared_metrics());
-  });
-  thread_ = std::thread([this, parts = std::move(parts), listeners = std::move(listeners)]() mutable {
-    run(std::move(parts), std::move(listeners));
-  });
+  loop_.mailbox().post(
+      [this, ready = std::move(ready)]() mutable { ready.set_value(worker_->shared_metrics()); });
+  thread_ =
+      std::thread([this, parts = std::move(parts), listeners = std::move(listeners)]() mutable {
+        run(std::move(parts), std::move(listeners));
+      });
   metrics_ = metrics.get();
 }
 
@@ -46,10 +46,10 @@ void WorkerThread::run(session::Worker::Parts parts, std::vector<sys::Fd> listen
     session::Worker worker(loop_, std::move(parts));
     worker_ = &worker;
     loop_.on_stall([&worker](Duration length) {
-      worker.trouble().say(observe::Level::kWarning,
-                           fmt::format("worker {} stalled for {} ms: its other connections waited",
-                                       worker.number(),
-                                       std::chrono::duration_cast<std::chrono::milliseconds>(length).count()));
+      worker.trouble().say(
+          observe::Level::kWarning,
+          fmt::format("worker {} stalled for {} ms: its other connections waited", worker.number(),
+                      std::chrono::duration_cast<std::chrono::milliseconds>(length).count()));
     });
     std::list<Listener> accepting;
     for (sys::Fd& fd : listeners) accepting.emplace_back(worker, std::move(fd));

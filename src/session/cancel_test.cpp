@@ -141,7 +141,8 @@ TEST_P(Ending, FromOutsideLeavesNothing) {
     EXPECT_TRUE(client_->got_reset() || GetParam().at == At::kHalfClosed);
     EXPECT_EQ(lines_[0]["error"], "drained");
     EXPECT_EQ(lines_[0]["outcome"], GetParam().established ? "cut" : "refused");
-    EXPECT_EQ(ended(GetParam().established ? Outcome::kCut : Outcome::kRefused, Code::kDrained), 1u);
+    EXPECT_EQ(ended(GetParam().established ? Outcome::kCut : Outcome::kRefused, Code::kDrained),
+              1u);
   }
   expect_no_trace();
 }

@@ -58,12 +58,14 @@ Task<Result<http::ConnectRequest>> read_request(Connection& c) {
     }
     if (!*complete) continue;
     request = http::parse_connect(std::string_view(received).substr(0, reader.length()), limits);
-    if (request) c.early.assign(received.begin() + static_cast<ptrdiff_t>(reader.length()), received.end());
+    if (request)
+      c.early.assign(received.begin() + static_cast<ptrdiff_t>(reader.length()), received.end());
     break;
   }
   if (!request) {
     const auto line = http::sketch_request_line(received);
-    c.story.asked = std::string(line.method) + " " + std::string(line.target);
+    c.story.asked =
+        std::make_unique<std::string>(std::string(line.method) + " " + std::string(line.target));
   }
   co_return request;
 }
@@ -111,7 +113,7 @@ Task<Result<dns::Answer>> resolve(Connection& c, dns::Wanted wanted) {
   auto answer = co_await while_client_stays(
       c, c.worker.resolver().resolve(c.story.target.host, wanted, deadline));
   const Instant ended = c.worker.loop().read_clock();
-  c.story.times.resolve_us = std::max<int64_t>(c.story.times.resolve_us, 0) + micros_between(began, ended);
+  c.story.times.resolve.add(began, ended);
   co_return answer;
 }
 
@@ -148,14 +150,10 @@ Task<Failure> reach_origin(Connection& c, const policy::Decision& decision) {
       auto reached = co_await while_client_stays(
           c, dial::reach(c.worker.loop(), routes, c.worker.sources(), config.timeouts.attempt,
                          deadline_after(began, config.timeouts.dial)));
-      c.story.times.dial_us =
-          std::max<int64_t>(c.story.times.dial_us, 0) + micros_between(began, c.worker.loop().read_clock());
+      c.story.times.dial.add(began, c.worker.loop().read_clock());
       if (reached) {
         c.origin = std::move(reached->stream);
         c.story.route = reached->peer;
-        if (!config.dial.source_addresses.empty()) {
-          c.story.source = sys::local_endpoint(c.origin.fd()).value_or(Endpoint{}).address;
-        }
         co_return std::nullopt;
       }
       failure = reached.error();
@@ -170,10 +168,10 @@ Task<Failure> reach_origin(Connection& c, const policy::Decision& decision) {
 }
 
 // From the first byte to a connected origin. The permit for a pending set-up ends with this frame.
-Task<Failure> set_up(Connection& c) {
+PENSTOCK_OWN_FRAME Task<Failure> set_up(Connection& c) {
   // 1. What is asked?
   const auto request = co_await read_request(c);
-  c.story.times.head_us = micros_between(c.story.accepted, c.worker.loop().read_clock());
+  c.story.times.head.add(c.story.accepted, c.worker.loop().read_clock());
   if (!request) co_return request.error();
   c.story.target = request->target;
 
@@ -185,7 +183,7 @@ Task<Failure> set_up(Connection& c) {
   c.client_share = std::move(*share);
   const auto permit = c.worker.door().admit(c.story.target);
   if (!permit) co_return permit.error();
-  c.story.times.queue_us = 0;
+  c.story.times.queue.add(c.worker.loop().now(), c.worker.loop().now());  // there is no queue yet
 
   // 4. May this client use this name? A refused name is never looked up.
   c.story.step = Step::kJudgeName;
@@ -198,18 +196,20 @@ Task<Failure> set_up(Connection& c) {
 
   // 5. to 7. Where is it, may that be reached, reach it.
   Failure failure = co_await reach_origin(c, decision);
-  if (failure && failure->code == Code::kAddressDenied) c.story.allowed = false;
+  if (failure && failure->facts().side == Side::kPolicy) c.story.allowed = false;
   co_return failure;
 }
 
 // 8. Say yes. The origin is connected, so the answer is true; past it, bytes belong to the tunnel.
-Task<Failure> say_established(Connection& c) {
+PENSTOCK_OWN_FRAME Task<Failure> say_established(Connection& c) {
   const auto& config = c.config();
   sys::set_liveness(c.origin.fd(), config.dial.keepalive, config.dial.unacknowledged);
   std::optional<http::ServerTiming> timing;
   if (config.server_timing) {
-    const auto micros = [](int64_t us) { return std::chrono::microseconds(std::max<int64_t>(us, 0)); };
-    timing = http::ServerTiming{micros(c.story.times.resolve_us), micros(c.story.times.dial_us)};
+    const auto duration = [](Micros us) {
+      return std::chrono::microseconds(std::max<int64_t>(us.value(), 0));
+    };
+    timing = http::ServerTiming{duration(c.story.times.resolve), duration(c.story.times.dial)};
   }
   const std::string reply = http::established_reply(timing);
   loop::Timer timer(c.worker.loop());
@@ -252,11 +252,10 @@ Task<> carry_tunnel(Connection& c) {
 
 }  // namespace
 
-loop::RootTask serve(Worker& worker, sys::Fd fd, Endpoint client, admission::Seat seat, uint64_t number) {
+loop::RootTask serve(Worker& worker, Arrival& arrival) {
   loop::RootTask::promise_type& root = co_await loop::ThisTask{};
-  const bool seated = static_cast<bool>(seat);
-  Connection c(worker, root, std::move(fd), client, std::move(seat), number);
-  c.story.error = seated ? co_await set_up(c) : Failure(Error{Code::kNoSeat});
+  Connection c(worker, root, arrival);
+  c.story.error = c.seated() ? co_await set_up(c) : Failure(Error{Code::kNoSeat});
   if (!c.story.error) c.story.error = co_await say_established(c);
   if (c.story.error) {
     co_await refuse(c, *c.story.error);

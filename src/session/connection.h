@@ -16,10 +16,17 @@
 
 namespace penstock::session {
 
+// What accept() brought.
+struct Arrival {
+  sys::Fd fd;
+  Endpoint client;
+  admission::Seat seat;
+  uint64_t number = 0;
+};
+
 class Connection : public ListNode {
  public:
-  Connection(Worker& owner, loop::RootTask::promise_type& root, sys::Fd fd, const Endpoint& peer,
-             admission::Seat seat, uint64_t number);
+  Connection(Worker& owner, loop::RootTask::promise_type& root, Arrival& arrival);
   // Settles: exactly one log line and one set of counters, whichever way it ended.
   ~Connection();
 
@@ -33,6 +40,7 @@ class Connection : public ListNode {
   // Adds to the metrics what has been carried since this was last called.
   void count_bytes();
 
+  bool seated() const { return static_cast<bool>(seat_); }
   const config::Config& config() const { return *situation->config; }
   policy::Asker asker() const { return {story.client.address, {}}; }
 
@@ -51,12 +59,15 @@ class Connection : public ListNode {
 
   loop::RootTask::promise_type& root_;
   admission::Seat seat_;
-  struct {
-    tunnel::Carried up, down;
-  } counted_;
+  // Of the bytes carried, those that the metrics have.
+  uint64_t counted_up_copied_ = 0;
+  uint64_t counted_up_spliced_ = 0;
+  uint64_t counted_down_copied_ = 0;
+  uint64_t counted_down_spliced_ = 0;
 };
 
 // A connection's whole life, from accept to settle. Without a seat it is a short one.
-loop::RootTask serve(Worker& worker, sys::Fd fd, Endpoint client, admission::Seat seat, uint64_t number);
+// `arrival` is emptied before the first wait, and may go then.
+loop::RootTask serve(Worker& worker, Arrival& arrival);
 
 }  // namespace penstock::session

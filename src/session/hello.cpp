@@ -109,7 +109,7 @@ Task<Failure> read_hello(Connection& c, Flow& down) {
     if (const auto hello = understood(c)) {
       if (hello->tls) {
         c.story.hello->passed_on = loop.now();
-        c.story.times.hello_us = micros_between(established, loop.now());
+        c.story.times.hello.add(established, loop.now());
       }
       co_return judge(c, *hello);
     }

@@ -58,6 +58,29 @@ TEST_F(Hellos, PassWithTheNameThatWasAskedFor) {
   EXPECT_EQ(worker_->metrics().hello.counts().count, 1u);
 }
 
+TEST_F(Hellos, AreTimedUntilTheOriginAnswersThem) {
+  begin();
+  open();
+  client_.say(client_hello("a.localhost"));
+  until_heard(far_, client_hello("a.localhost"));
+  far_.say("server hello");
+  until_heard(client_, "server hello");
+  client_.end();
+  far_.end();
+  expect_ending("closed", "", 200);
+  EXPECT_TRUE(lines_[0].contains("server_hello_us"));
+  EXPECT_EQ(worker_->metrics().server_hello.counts().count, 1u);
+}
+
+TEST_F(Hellos, ThatNobodyAnswersHaveNoTimeOfAnAnswer) {
+  begin();
+  open();
+  client_.say(client_hello("a.localhost"));
+  expect_passed(client_hello("a.localhost"));
+  EXPECT_FALSE(lines_[0].contains("server_hello_us"));
+  EXPECT_EQ(worker_->metrics().server_hello.counts().count, 0u);
+}
+
 TEST_F(Hellos, WithAnotherNameAreAnsweredWithAnAlert) {
   begin();
   open();

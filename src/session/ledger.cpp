@@ -10,8 +10,8 @@ namespace penstock::session {
 namespace {
 
 // Where a step was not reached its field is absent rather than zero.
-void time_field(JsonWriter& json, std::string_view name, int64_t micros) {
-  if (micros != StepTimes::kNotReached) json.field(name, micros);
+void time_field(JsonWriter& json, std::string_view name, Micros micros) {
+  if (micros.reached()) json.field(name, micros.value());
 }
 
 void who_and_what(JsonWriter& json, const Connection& c) {
@@ -21,10 +21,13 @@ void who_and_what(JsonWriter& json, const Connection& c) {
     json.field("method", "CONNECT").field("authority", story.target.text());
     return;
   }
-  const size_t space = story.asked.find(' ');
-  json.field("method", std::string_view(story.asked).substr(0, space));
-  json.field("authority", space == std::string::npos ? std::string_view()
-                                                      : std::string_view(story.asked).substr(space + 1));
+  const std::string_view asked = story.asked ? std::string_view(*story.asked) : std::string_view();
+  const size_t space = std::min(asked.find(' '), asked.size());
+  json.field("method", asked.substr(0, space));
+  // A query is where secrets travel.
+  json.field(
+      "authority",
+      asked.substr(std::min(space + 1, asked.size())).substr(0, asked.find('?') - space - 1));
 }
 
 void judgement(JsonWriter& json, const Story& story) {
@@ -33,7 +36,9 @@ void judgement(JsonWriter& json, const Story& story) {
   json.field("would_deny", story.would_deny);
   json.field("route", story.route.port != 0 ? story.route.text() : std::string());
   if (!story.hello) return;
-  json.field("sni", story.hello->sni).field("alpn", story.hello->alpn).field("ech", story.hello->ech);
+  json.field("sni", story.hello->sni)
+      .field("alpn", story.hello->alpn)
+      .field("ech", story.hello->ech);
 }
 
 void ending(JsonWriter& json, const Story& story, std::string_view outcome) {
@@ -45,12 +50,12 @@ void ending(JsonWriter& json, const Story& story, std::string_view outcome) {
 }
 
 void times(JsonWriter& json, const StepTimes& times, int64_t total_us) {
-  time_field(json, "head_us", times.head_us);
-  time_field(json, "queue_us", times.queue_us);
-  time_field(json, "resolve_us", times.resolve_us);
-  time_field(json, "dial_us", times.dial_us);
-  time_field(json, "hello_us", times.hello_us);
-  time_field(json, "server_hello_us", times.server_hello_us);
+  time_field(json, "head_us", times.head);
+  time_field(json, "queue_us", times.queue);
+  time_field(json, "resolve_us", times.resolve);
+  time_field(json, "dial_us", times.dial);
+  time_field(json, "hello_us", times.hello);
+  time_field(json, "server_hello_us", times.server_hello);
   json.field("total_us", total_us);
 }
 
@@ -89,14 +94,16 @@ void write_line(Connection& c, std::string_view outcome) {
   if (!c.worker.log().write(line)) c.worker.metrics().log_lines_lost.add();
 }
 
-void record(observe::Histogram& histogram, int64_t micros) {
-  if (micros != StepTimes::kNotReached) histogram.record(std::chrono::microseconds(micros));
+void record(observe::Histogram& histogram, Micros micros) {
+  if (micros.reached()) histogram.record(std::chrono::microseconds(micros.value()));
 }
 
 // The origin's first byte after the ClientHello that was passed on to it.
 void note_server_hello(Story& story) {
-  if (!story.hello || story.down.first <= story.hello->passed_on) return;
-  story.times.server_hello_us = micros_between(story.hello->passed_on, story.down.first);
+  if (!story.hello || story.down.first < story.hello->passed_on ||
+      story.times.server_hello.reached())
+    return;
+  story.times.server_hello.add(story.hello->passed_on, story.down.first);
 }
 
 }  // namespace
@@ -109,13 +116,15 @@ void settle(Connection& c) {
   const size_t column = c.story.error ? static_cast<size_t>(c.story.error->code) : kCodeCount;
   metrics.connections[static_cast<size_t>(outcome)][column].add();
   if (c.story.established) metrics.tunnels_open.subtract();
+  // What is refused anyway was not let through by report mode.
+  c.story.would_deny = c.story.would_deny && c.story.established;
   if (c.story.would_deny) metrics.would_deny.add();
-  record(metrics.head, c.story.times.head_us);
-  record(metrics.queue, c.story.times.queue_us);
-  record(metrics.resolve, c.story.times.resolve_us);
-  record(metrics.dial, c.story.times.dial_us);
-  record(metrics.hello, c.story.times.hello_us);
-  record(metrics.server_hello, c.story.times.server_hello_us);
+  record(metrics.head, c.story.times.head);
+  record(metrics.queue, c.story.times.queue);
+  record(metrics.resolve, c.story.times.resolve);
+  record(metrics.dial, c.story.times.dial);
+  record(metrics.hello, c.story.times.hello);
+  record(metrics.server_hello, c.story.times.server_hello);
   c.count_bytes();
   write_line(c, outcome_word(outcome));
 }

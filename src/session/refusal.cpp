@@ -11,6 +11,9 @@ namespace {
 // A client that goes on sending after it was refused is listened to this long, and this much.
 constexpr Duration kLingerTime = std::chrono::seconds(2);
 constexpr size_t kLingerBytes = 256 * 1024;
+// Connections without a seat that may linger at one time, for each worker: they hold descriptors
+// that nothing has budgeted.
+constexpr size_t kUnseatedLinger = 64;
 // When to try again, until admission measures a rate that says better.
 constexpr int kRetryAfterSeconds = 1;
 
@@ -26,6 +29,11 @@ Task<> say_and_close(Connection& c, std::string_view words) {
   if (co_await loop::write_all(loop, c.client, words, timer) != 0) co_return;
   c.client.shutdown_write();
   const auto buffer = c.worker.relay().buffer();
+  if (!c.seated() && c.worker.unseated() > kUnseatedLinger) {
+    (void)c.client.read(
+        buffer);  // a request that is here already must not turn the close into an RST
+    co_return;
+  }
   for (size_t discarded = 0; discarded < kLingerBytes;) {
     const loop::Moved moved = c.client.read(buffer);
     if (moved.bytes()) {

@@ -214,13 +214,13 @@ class Session : public testing::Test {
 
   // The worker; before the first client.
   void begin(std::string_view policy = kLab, std::string_view more = "") {
-    worker_ = std::make_unique<Worker>(
-        loop_, Worker::Parts{.number = 3,
-                             .epoch = 0xabc,
-                             .door = &door_,
-                             .log = std::make_unique<CapturedLog>(lines_),
-                             .situation = situation(policy, more),
-                             .pipes_max = 4});
+    worker_ =
+        std::make_unique<Worker>(loop_, Worker::Parts{.number = 3,
+                                                      .epoch = 0xabc,
+                                                      .door = &door_,
+                                                      .log = std::make_unique<CapturedLog>(lines_),
+                                                      .situation = situation(policy, more),
+                                                      .pipes_max = 4});
     settle_turns();
     frames_ = loop::live_frames();
   }

@@ -16,11 +16,12 @@ std::string_view outcome_word(Outcome outcome) {
 Outcome Story::outcome() const {
   if (!error) return established ? Outcome::kClosed : Outcome::kLeft;
   if (error->code == Code::kClientGone) return Outcome::kLeft;
-  // The policy's last word on a tunnel is spoken when its ClientHello has been judged.
-  if (established && step == Step::kHello && error->facts().side == Side::kPolicy) {
-    return Outcome::kRefused;
+  if (established) {
+    // The policy's last word on a new tunnel is spoken when its ClientHello has been judged.
+    const bool judged_hello =
+        error->facts().side == Side::kPolicy && error->code != Code::kPolicyChanged;
+    return judged_hello ? Outcome::kRefused : Outcome::kCut;
   }
-  if (established) return Outcome::kCut;
   const Side side = error->facts().side;
   return side == Side::kDns || side == Side::kOrigin ? Outcome::kFailed : Outcome::kRefused;
 }

@@ -2,7 +2,9 @@
 // a right or a descriptor, and nothing decides by it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -16,7 +18,16 @@
 namespace penstock::session {
 
 // The steps of a connection's life, in order (docs/life-of-a-connection.md).
-enum class Step : uint8_t { kHead, kAdmit, kJudgeName, kResolve, kJudgeAddresses, kDial, kHello, kCarry };
+enum class Step : uint8_t {
+  kHead,
+  kAdmit,
+  kJudgeName,
+  kResolve,
+  kJudgeAddresses,
+  kDial,
+  kHello,
+  kCarry
+};
 
 // How it ended, in one word.
 enum class Outcome : uint8_t {
@@ -29,15 +40,28 @@ enum class Outcome : uint8_t {
 inline constexpr int kOutcomeCount = 5;
 std::string_view outcome_word(Outcome outcome);
 
-// How long each wait took, in microseconds; kNotReached where the connection never came that far.
+// How long a wait took, in whole microseconds up to 35 minutes; longer ones stay there. Four bytes,
+// because every idle tunnel holds six of them.
+class Micros {
+ public:
+  bool reached() const { return value_ >= 0; }
+  int64_t value() const { return value_; }
+  void add(Instant from, Instant to) {
+    value_ = static_cast<int32_t>(
+        std::min<int64_t>(std::max<int64_t>(value_, 0) + micros_between(from, to), INT32_MAX));
+  }
+
+ private:
+  int32_t value_ = -1;
+};
+
 struct StepTimes {
-  static constexpr int64_t kNotReached = -1;
-  int64_t head_us = kNotReached;
-  int64_t queue_us = kNotReached;
-  int64_t resolve_us = kNotReached;
-  int64_t dial_us = kNotReached;
-  int64_t hello_us = kNotReached;         // established to ClientHello complete
-  int64_t server_hello_us = kNotReached;  // ClientHello passed on to the origin's first byte
+  Micros head;
+  Micros queue;
+  Micros resolve;
+  Micros dial;
+  Micros hello;         // established to ClientHello complete
+  Micros server_hello;  // ClientHello passed on to the origin's first byte
 };
 
 // What a log line says of a TLS ClientHello. Kept only where there was one.
@@ -52,11 +76,10 @@ struct Story {
   uint64_t number = 0;  // counts the worker's connections
   Endpoint client;
   Instant accepted;
-  http::Authority target;  // host is empty until the request has been understood
-  std::string asked;       // method and target as sent, where it was not understood
+  http::Authority target;              // host is empty until the request has been understood
+  std::unique_ptr<std::string> asked;  // method and target as sent, where it was not understood
   const policy::RuleFacts* rule = nullptr;  // lives as long as the connection's Situation
   Endpoint route;                           // port 0: never connected
-  IpAddress source;                         // that we connect from; 0.0.0.0: the kernel's choice
   std::unique_ptr<HelloNotes> hello;
   StepTimes times;
   tunnel::Carried up;

@@ -7,13 +7,6 @@
 #include "sys/socket.h"
 
 namespace penstock::session {
-namespace {
-
-// Connections without a seat that are being told so at one time; past it they are closed unheard.
-constexpr size_t kSheddingMax = 64;
-
-}  // namespace
-
 Worker::Worker(loop::Loop& loop, Parts parts)
     : loop_(loop),
       number_(parts.number),
@@ -25,15 +18,15 @@ Worker::Worker(loop::Loop& loop, Parts parts)
       sources_(situation_->config->dial.source_addresses),
       relay_(parts.pipes_max) {}
 
-Worker::~Worker() { end_all(Code::kAborted); }
+Worker::~Worker() {
+  end_all(Code::kAborted);
+}
 
 void Worker::welcome(sys::Fd fd, const Endpoint& client, admission::Seat seat) {
   metrics_->accepted.add();
-  if (!seat) {
-    metrics_->shed.add();
-    if (live_count_ >= door_->seats() + kSheddingMax) return;
-  }
-  tasks_.start(serve(*this, std::move(fd), client, std::move(seat), ++connections_));
+  if (!seat) metrics_->shed.add();
+  Arrival arrival{std::move(fd), client, std::move(seat), ++connections_};
+  tasks_.start(serve(*this, arrival));
 }
 
 void Worker::adopt(SituationPtr situation) {
@@ -72,8 +65,11 @@ void Worker::refresh_metrics() {
 
 std::map<IpAddress, uint64_t> Worker::ports_by_source() {
   std::map<IpAddress, uint64_t> out;
+  const bool ours = !situation_->config->dial.source_addresses.empty();
   live_.for_each([&](Connection& connection) {
-    if (connection.origin) ++out[connection.story.source];
+    if (!connection.origin) return;
+    const auto local = ours ? sys::local_endpoint(connection.origin.fd()) : std::nullopt;
+    ++out[local.value_or(Endpoint{}).address];
   });
   return out;
 }
@@ -90,22 +86,23 @@ void Worker::log_progress() {
 void Worker::enter(Connection& connection) {
   live_.push_back(connection);
   ++live_count_;
+  if (!connection.seated()) ++unseated_;
 }
 
 void Worker::leave(Connection& connection) {
   connection.unlink();
   --live_count_;
+  if (!connection.seated()) --unseated_;
 }
 
-Connection::Connection(Worker& owner, loop::RootTask::promise_type& root, sys::Fd fd,
-                       const Endpoint& peer, admission::Seat seat, uint64_t number)
+Connection::Connection(Worker& owner, loop::RootTask::promise_type& root, Arrival& arrival)
     : worker(owner),
       situation(owner.situation()),
-      client(owner.loop(), std::move(fd)),
+      client(owner.loop(), std::move(arrival.fd)),
       root_(root),
-      seat_(std::move(seat)) {
-  story.number = number;
-  story.client = peer;
+      seat_(std::move(arrival.seat)) {
+  story.number = arrival.number;
+  story.client = arrival.client;
   story.accepted = owner.loop().read_clock();
   worker.enter(*this);
 }
@@ -136,8 +133,9 @@ policy::Decision Connection::judge(const Situation& now) const {
   policy::Decision decision = rules.judge_name(asker(), story.target);
   if (!decision.allowed) return decision;
   Code why;
-  const auto routes = rules.judge_addresses(decision, asker(), story.target, {&story.route.address, 1},
-                                            now.surroundings, &why, &decision.would_deny);
+  const auto routes =
+      rules.judge_addresses(decision, asker(), story.target, {&story.route.address, 1},
+                            now.surroundings, &why, &decision.would_deny);
   decision.allowed = !routes.empty();
   if (!decision.allowed || story.step != Step::kCarry) return decision;
   policy::Hello hello;
@@ -153,10 +151,10 @@ void Connection::count_bytes() {
   const auto add = [](observe::Counter& counter, uint64_t carried, uint64_t& counted) {
     counter.add(carried - std::exchange(counted, carried));
   };
-  add(metrics.bytes_up_copied, story.up.copied, counted_.up.copied);
-  add(metrics.bytes_up_spliced, story.up.spliced, counted_.up.spliced);
-  add(metrics.bytes_down_copied, story.down.copied, counted_.down.copied);
-  add(metrics.bytes_down_spliced, story.down.spliced, counted_.down.spliced);
+  add(metrics.bytes_up_copied, story.up.copied, counted_up_copied_);
+  add(metrics.bytes_up_spliced, story.up.spliced, counted_up_spliced_);
+  add(metrics.bytes_down_copied, story.down.copied, counted_down_copied_);
+  add(metrics.bytes_down_spliced, story.down.spliced, counted_down_spliced_);
 }
 
 }  // namespace penstock::session

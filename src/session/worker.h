@@ -38,8 +38,8 @@ using SituationPtr = std::shared_ptr<const Situation>;
 class Worker {
  public:
   struct Parts {
-    int number = 0;           // of this worker, from 0
-    uint32_t epoch = 0;       // of this process: makes log ids differ between runs
+    int number = 0;      // of this worker, from 0
+    uint32_t epoch = 0;  // of this process: makes log ids differ between runs
     admission::Door* door = nullptr;
     std::unique_ptr<observe::LineSink::Producer> log;
     SituationPtr situation;
@@ -68,6 +68,8 @@ class Worker {
   void log_progress();
 
   size_t live() const { return live_count_; }
+  // Of them, those that are only being told that there is no seat.
+  size_t unseated() const { return unseated_; }
 
   loop::Loop& loop() { return loop_; }
   const SituationPtr& situation() const { return situation_; }
@@ -101,6 +103,7 @@ class Worker {
   observe::LimitedLog trouble_;
   uint64_t connections_ = 0;
   size_t live_count_ = 0;
+  size_t unseated_ = 0;
   List<Connection> live_;
   loop::TaskSet tasks_;  // the connections; last, so that it ends them before what they use goes
 };

@@ -31,7 +31,7 @@ long recv(int fd, void* buffer, size_t length);
 long send(int fd, const void* buffer, size_t length);  // MSG_NOSIGNAL
 
 int pipe(int ends[2]);
-int set_pipe_size(int fd, int bytes);  // F_SETPIPE_SZ: the size that was granted
+int set_pipe_size(int fd, int bytes);                     // F_SETPIPE_SZ: the size that was granted
 long splice(int from, int to, size_t length, bool more);  // moves, never blocks
 
 int epoll_create();

@@ -138,14 +138,17 @@ std::optional<Endpoint> local_endpoint(int fd) {
   return from_sockaddr(address.storage);
 }
 
-void set_no_delay(int fd) { set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1); }
+void set_no_delay(int fd) {
+  set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+}
 
 void set_liveness(int fd, Duration quiet, Duration unacknowledged) {
   using std::chrono::duration_cast;
   if (quiet > Duration::zero()) {
     const auto seconds = duration_cast<std::chrono::seconds>(quiet).count();
     set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, static_cast<int>(std::clamp<int64_t>(seconds, 1, 32767)));
+    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE,
+               static_cast<int>(std::clamp<int64_t>(seconds, 1, 32767)));
     set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, 10);
     set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
   }
@@ -161,7 +164,9 @@ void reset_on_close(int fd) {
   calls::setsockopt(fd, SOL_SOCKET, SO_LINGER, &abort_now, sizeof(abort_now));
 }
 
-void set_receive_low_water(int fd, int bytes) { set_option(fd, SOL_SOCKET, SO_RCVLOWAT, bytes); }
+void set_receive_low_water(int fd, int bytes) {
+  set_option(fd, SOL_SOCKET, SO_RCVLOWAT, bytes);
+}
 
 std::optional<TcpFacts> tcp_facts(int fd) {
   tcp_info info{};

@@ -36,7 +36,8 @@ std::optional<Error> failure(loop::Stream& client, loop::Stream& origin, const F
 // The origin has ended its stream and now refuses the client's: that is over, and what it said
 // has to arrive. Closing is put off until the client's kernel has acknowledged all of it, because a
 // close with bytes of the client's unread sends an RST and throws away what is still to be sent.
-loop::Task<> let_client_finish(loop::Loop& loop, loop::Stream& client, Instant until) {
+PENSTOCK_OWN_FRAME loop::Task<> let_client_finish(loop::Loop& loop, loop::Stream& client,
+                                                  Instant until) {
   Duration pause = std::chrono::milliseconds(1);
   while (sys::calls::unsent(client.fd()) > 0 && loop.now() < until) {
     co_await loop::SleepUntil(loop, std::min(until, loop.now() + pause));

@@ -23,8 +23,8 @@ struct Patience {
 };
 
 // Ends with nothing when both directions were closed in order, or when the origin had said all it
-// had to say and then takes no more (a server that answers and closes while its client still sends a
-// TLS close_notify: the ordinary end of a short exchange); otherwise kIdle, kHalfClosed,
+// had to say and then takes no more (a server that answers and closes while its client still sends
+// a TLS close_notify: the ordinary end of a short exchange); otherwise kIdle, kHalfClosed,
 // kLifetime, kClientReset or kOriginReset. In every case but the first, both streams have been told
 // to reset on close, so that no peer takes a cut stream for a whole one.
 // `up` carries client to origin.

@@ -22,7 +22,8 @@ def alpn(*protocols):
 
 def ech():
     """The shape of an outer encrypted_client_hello, as GREASE has it too (RFC 9849)."""
-    body = b"\0" + struct.pack(">HH", 1, 1) + b"\x07" + _vector(2, bytes(32)) + _vector(2, bytes(64))
+    body = b"\0" + struct.pack(">HH", 1, 1) + b"\x07"
+    body += _vector(2, bytes(32)) + _vector(2, bytes(64))
     return _extension(0xFE0D, body)
 
 

@@ -8,6 +8,24 @@ import threading
 from dnslib import AAAA, CNAME, QTYPE, RCODE, RR, A, DNSHeader, DNSRecord
 
 
+def _bind_both(host, port, ns):
+    """TCP and UDP on the same port; if that is any port, on one that is free for both."""
+    make = ns.socket if ns else socket.socket
+    for attempts_left in reversed(range(20)):
+        tcp, udp = (make(socket.AF_INET, kind) for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM))
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tcp.bind((host, port))
+            udp.bind(tcp.getsockname())
+            tcp.listen(64)
+            return tcp, udp
+        except OSError:
+            tcp.close()
+            udp.close()
+            if not attempts_left or port:
+                raise
+
+
 class Names:
     """`answer(name, type)` gives a list of RRs, an RCODE word, raw bytes behind the id, or None for
     silence. Listens on UDP and TCP on the same port."""
@@ -15,14 +33,8 @@ class Names:
     def __init__(self, answer, host="127.0.0.1", port=0, ns=None):
         self.answer = answer
         self.queries = []  # (name, type, "udp" or "tcp")
-        make = ns.socket if ns else socket.socket
-        self.udp = make(socket.AF_INET, socket.SOCK_DGRAM)
-        self.tcp = make(socket.AF_INET, socket.SOCK_STREAM)
-        self.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.udp.bind((host, port))
-        self.host, self.port = self.udp.getsockname()
-        self.tcp.bind((host, self.port))
-        self.tcp.listen(64)
+        self.tcp, self.udp = _bind_both(host, port, ns)
+        self.host, self.port = self.tcp.getsockname()
         self.truncate = False  # UDP answers carry TC and nothing else
         self.serve_tcp = True
         self._threads = [threading.Thread(target=run, daemon=True)

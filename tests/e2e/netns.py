@@ -108,9 +108,10 @@ class Sandbox:
             ns.run("ip", "link", "set", link, "up")
         self.gate.run("ip", "route", "add", "default", "via", self.WORLD_V4)
         self.gate.run("ip", "-6", "route", "add", "default", "via", self.WORLD_V6)
-        # Type local in table main: every address is ours, unless a more specific route knows better.
+        # Type local in table main: every address is ours, unless a more specific route says else.
         self.world.run("ip", "route", "add", "local", "default", "dev", "lo", "table", "main")
-        self.world.run("ip", "-6", "route", "add", "local", "default", "dev", "lo", "table", "main")
+        self.world.run("ip", "-6", "route", "add", "local", "default", "dev", "lo", "table",
+                       "main")
 
     def delete(self):
         self.world.delete()

@@ -10,7 +10,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from wire import DEADLINE, Reply, Tunnel, connect_head, eventually, exchange, read_reply, read_to_end
+from wire import (DEADLINE, Reply, Tunnel, connect_head, eventually, exchange, read_reply,
+                  read_to_end)
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("PENSTOCK_BINARY", REPOSITORY / "build/release/penstock")).resolve()
@@ -281,7 +282,7 @@ class Penstock:
             raise AssertionError(f"did not end on SIGTERM:\n{self.stderr()}") from None
         stderr = self.stderr()
         assert "Sanitizer" not in stderr and "runtime error" not in stderr, stderr
-        assert status == 0, f"exit status {status} after {time.monotonic() - started:.1f} s\n{stderr}"
+        assert status == 0, f"status {status} after {time.monotonic() - started:.1f} s\n{stderr}"
         last = [line for line in stderr.splitlines() if "ended" in line][-1:]
         assert last, f"no line about the end:\n{stderr}"
         left = re.findall(r"(\d+) (connections|tunnels|permits|frames)", last[0])

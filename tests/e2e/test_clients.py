@@ -157,7 +157,8 @@ def test_git_clones(site, url, tmp_path):
     git("-C", bare, "update-server-info")
     git("-c", f"http.proxy={url}", "-c", f"http.sslCAInfo={site.ca}", "clone", "-q",
         f"{site.url}/repo.git", tmp_path / "clone")
-    assert git("-C", tmp_path / "clone", "rev-parse", "HEAD") == git("-C", work, "rev-parse", "HEAD")
+    heads = {git("-C", where, "rev-parse", "HEAD") for where in (work, tmp_path / "clone")}
+    assert len(heads) == 1
 
 
 def make_package(directory):
@@ -210,7 +211,8 @@ PAGE = """<!doctype html><title>before</title>
 Promise.all([...Array(10).keys()].map(i => fetch('/data' + i).then(r => r.text()))).then(all => {
   const styled = getComputedStyle(document.body).color === 'rgb(1, 2, 3)';
   document.getElementById('out').textContent =
-      ['loaded', all.join(''), fromScript, styled, document.getElementById('picture').complete].join(' ');
+      ['loaded', all.join(''), fromScript, styled,
+       document.getElementById('picture').complete].join(' ');
 });
 </script>
 """

@@ -51,7 +51,16 @@ class Nginx:
         self.root.mkdir()
         self.ca = authority.ca
         certificate, key = authority.issue(*names)
-        self.port, self.plain_port = _free_port(), _free_port()
+        # Somebody may take a port between its choice and its use.
+        for attempts_left in reversed(range(5)):
+            self.port, self.plain_port = _free_port(), _free_port()
+            self._process = self._start(certificate, key)
+            eventually(self._started, "nginx")
+            if self._process.poll() is None:
+                return
+            assert attempts_left, (self.directory / "error.log").read_text()
+
+    def _start(self, certificate, key):
         configuration = self.directory / "nginx.conf"
         scratch = "\n".join(f"  {kind}_temp_path {self.directory};" for kind in
                             ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
@@ -76,14 +85,14 @@ http {{
   }}
 }}
 """)
-        self._process = subprocess.Popen(["nginx", "-c", str(configuration), "-e", "stderr"],
-                                         stderr=subprocess.DEVNULL)
-        eventually(self._answers, "nginx")
+        return subprocess.Popen(["nginx", "-c", str(configuration), "-e", "stderr"],
+                                stderr=subprocess.DEVNULL)
 
-    def _answers(self):
-        assert self._process.poll() is None, (self.directory / "error.log").read_text()
+    def _started(self):
+        """True once it answers or has ended."""
         with socket.socket() as sock:
-            return sock.connect_ex(("127.0.0.1", self.port)) == 0
+            return (self._process.poll() is not None or
+                    sock.connect_ex(("127.0.0.1", self.port)) == 0)
 
     def requests(self):
         return (self.directory / "access.log").read_text()
