@@ -7,6 +7,7 @@
 #include "admin/metrics_page.h"
 #include "http/head.h"
 #include "loop/stream.h"
+#include "policy/address_class.h"
 #include "sys/socket.h"
 
 namespace penstock::admin {
@@ -17,6 +18,7 @@ namespace {
 
 constexpr size_t kConnectionsMax = 64;
 constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
+constexpr int kAcceptBatch = 32;  // then signals and others get their turn
 constexpr http::HeadLimits kHeadLimits{8 * 1024, 64};
 
 struct Page {
@@ -89,14 +91,24 @@ AdminServer::AdminServer(loop::Loop& loop, Controls& controls, sys::Fd listener,
       patience_(patience),
       listener_(std::move(listener)),
       source_(loop, listener_.get(), loop::Source::Trigger::kEdge, loop::kReadable) {
+  const auto at = sys::local_endpoint(listener_.get());
+  loopback_ = at && policy::classify(at->address) == policy::AddressClass::kLoopback;
   tasks_.start(accept_all());
 }
 
+// A page in somebody's browser can point a name of its own at a loopback address and read what is
+// served there (DNS rebinding). A listener on loopback therefore answers to no other name.
+bool AdminServer::is_our_name(const std::string& host) const {
+  if (!loopback_ || host.empty() || host == "localhost") return true;
+  return IpAddress::parse(host).has_value();
+}
+
 loop::RootTask AdminServer::accept_all() {
-  for (;;) {
+  for (int taken = 0;;) {
     auto accepted = sys::accept_connection(listener_.get());
     if (accepted) {
       if (open_ < kConnectionsMax) tasks_.start(answer(std::move(accepted->fd)));
+      if (++taken % kAcceptBatch == 0) co_await loop::Wait(loop_).soon();
     } else if (accepted.error() == EAGAIN) {
       source_.clear(loop::kReadable);
       co_await loop::Wait(loop_).on(source_, loop::kReadable);
@@ -124,6 +136,8 @@ loop::RootTask AdminServer::answer(sys::Fd fd) {
             .body = std::string(request.error().facts().sentence) + "\n"};
   } else if (request->method != "GET" && request->method != "HEAD") {
     page = {.status = "405 Method Not Allowed", .body = "Only GET and HEAD are answered here.\n"};
+  } else if (!is_our_name(request->host)) {
+    page = {.status = "421 Misdirected Request", .body = "Ask for this listener by its address.\n"};
   } else {
     with_body = !request->head;
     page = co_await page_for(controls_, request->path);

@@ -3,6 +3,8 @@
 // Thread: the main loop's.   Limits: 64 connections at a time, 5 s each, heads of 8 KiB.
 #pragma once
 
+#include <string>
+
 #include "admin/controls.h"
 #include "base/time.h"
 #include "loop/loop.h"
@@ -18,6 +20,7 @@ class AdminServer {
               Duration patience = std::chrono::seconds(5));
 
  private:
+  bool is_our_name(const std::string& host) const;
   loop::RootTask accept_all();
   loop::RootTask answer(sys::Fd fd);
 
@@ -26,6 +29,7 @@ class AdminServer {
   const Duration patience_;
   sys::Fd listener_;
   loop::Source source_;
+  bool loopback_ = false;
   size_t open_ = 0;
   loop::TaskSet tasks_;
 };

@@ -1,11 +1,23 @@
 #include "admission/door.h"
 
+#include <algorithm>
+
 namespace penstock::admission {
+namespace {
+
+constexpr ptrdiff_t kSubnetBytes = 8;
+
+IpAddress accountable(IpAddress client) {
+  if (client.v6) std::fill(client.bytes.begin() + kSubnetBytes, client.bytes.end(), uint8_t{0});
+  return client;
+}
+
+}  // namespace
 
 Result<ClientShare> Door::admit_client(const IpAddress& client) {
   const uint64_t limit = limits_.per_client.load(std::memory_order_relaxed);
   if (limit == 0) return ClientShare();
-  ClientShare share = clients_.take(client, limit);
+  ClientShare share = clients_.take(accountable(client), limit);
   if (!share) return fail(Code::kClientBusy);
   return share;
 }

@@ -46,7 +46,8 @@ class Door {
   // Empty: every seat is taken.
   Seat take_seat() { return seats_.take(); }
 
-  // kClientBusy when this client has as many tunnels as it may.
+  // kClientBusy when this client has as many tunnels as it may. An IPv6 client is its /64, which is
+  // what one host may choose addresses from.
   Result<ClientShare> admit_client(const IpAddress& client);
 
   // kNoPermit, or kDestinationBusy.

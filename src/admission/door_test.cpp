@@ -105,6 +105,14 @@ TEST(Door, KeepsAClientToItsOwnLimitAndFollowsANewOne) {
   EXPECT_TRUE(door.admit_client(alice));
 }
 
+TEST(Door, CountsTheAddressesOfOneIpv6SubnetAsOneClient) {
+  Door door({.seats = 0, .tunnels_per_client = 1, .pending = 0, .pending_per_destination = 0});
+  const auto held = door.admit_client(*IpAddress::parse("2001:db8:1:2::1"));
+  ASSERT_TRUE(held);
+  EXPECT_FALSE(door.admit_client(*IpAddress::parse("2001:db8:1:2:ffff::9")));
+  EXPECT_TRUE(door.admit_client(*IpAddress::parse("2001:db8:1:3::1")));
+}
+
 TEST(Door, RefusesPendingSetUpsPastTheGlobalLimitWhateverTheirDestination) {
   Door door({.seats = 0, .tunnels_per_client = 0, .pending = 1, .pending_per_destination = 5});
   const auto held = door.admit(target("a.example:443"));

@@ -118,7 +118,7 @@ Task<void> nothing(Event& event) {
 RootTask give_up(Loop& loop, Event& event, bool* abandoned) {
   {
     Alongside<void> work(loop, nothing(event));
-    co_await loop.yield();
+    co_await Wait(loop).soon();
     EXPECT_FALSE(work.done());
   }
   Alongside<void> work(loop, nothing(event));

@@ -36,9 +36,12 @@ Source::Source(Loop& loop, int fd, Trigger trigger, uint8_t directions) : loop_(
   if (trigger == Trigger::kEdge) events |= EPOLLET;
   const uint64_t tag = uint64_t{loop.slots_[slot_].generation} << 32 | slot_;
   const int result = sys::calls::epoll_add(loop.epoll_.get(), fd, events, tag);
-  // ENOSPC and ENOMEM are the only outside causes; a proxy that cannot watch a socket must not
-  // pretend to carry it.
-  PENSTOCK_CHECK(result == 0);
+  if (result == 0) return;
+  // fs.epoll.max_user_watches is counted per user, so strangers can use it up. A socket that cannot
+  // be watched is shut down and reported as ready for everything: it ends like one whose peer left.
+  PENSTOCK_CHECK(result == -ENOSPC || result == -ENOMEM);
+  PENSTOCK_CHECK(sys::calls::shutdown(fd, SHUT_RDWR) != -ENOTSOCK);
+  ready_ = kReadable | kWritable | kHangup;
 }
 
 Source::Source(Source&& other) noexcept {
@@ -62,6 +65,11 @@ void Source::forget() {
   // The kernel forgets the descriptor when it is closed, which is what follows; until then an
   // event for the old generation finds nobody.
   if (loop_) std::exchange(loop_, nullptr)->give_slot(slot_);
+}
+
+void Source::forget_shared(int fd) {
+  if (loop_) sys::calls::epoll_remove(loop_->epoll_.get(), fd);
+  forget();
 }
 
 void Source::signal(uint8_t bits) {

@@ -50,8 +50,11 @@ class Source : public ListNode {
   bool ready(uint8_t any_of) const { return (ready_ & any_of) != 0; }
   void clear(uint8_t bits) { ready_ &= static_cast<uint8_t>(~bits); }
 
-  // Deregisters now rather than at destruction.
+  // Ends the registration now rather than at destruction; the descriptor is to be closed next.
   void forget();
+  // The same for a descriptor that others hold open too (a socket from systemd, a duplicate): the
+  // kernel goes on reporting it until it is told not to.
+  void forget_shared(int fd);
 
  private:
   friend class Loop;
@@ -127,14 +130,24 @@ class [[nodiscard]] Wait {
     return *this;
   }
   Wait& until_done(AlongsideBase& work);  // loop/alongside.h
+  // Comes back in the next turn, behind everybody else who is ready: a coroutine that has had its
+  // share of this one waits so.
+  Wait& soon() {
+    soon_ = true;
+    return *this;
+  }
 
   bool await_ready() const { return ready_; }
-  void await_suspend(std::coroutine_handle<> coroutine) { waiter_.suspend(coroutine); }
+  void await_suspend(std::coroutine_handle<> coroutine) {
+    waiter_.suspend(coroutine);
+    if (soon_) waiter_.wake();
+  }
   void await_resume() { waiter_.detach(); }
 
  private:
   Waiter waiter_;
   bool ready_ = false;
+  bool soon_ = false;
 };
 
 // A queue of coroutines that wait for something only the program knows: a coalesced answer, an
@@ -191,20 +204,6 @@ class Loop {
   Instant read_clock() { return now_ = Clock::now(); }
 
   Mailbox& mailbox() { return mailbox_; }
-
-  // co_await loop.yield(): lets everybody else who is ready go first.
-  auto yield() {
-    struct Yield {
-      Waiter waiter;
-      bool await_ready() const { return false; }
-      void await_suspend(std::coroutine_handle<> coroutine) {
-        waiter.suspend(coroutine);
-        waiter.wake();
-      }
-      void await_resume() {}
-    };
-    return Yield{Waiter(*this)};
-  }
 
   // How this thread spends its time. Written by the loop, read by anybody.
   struct Usage {

@@ -243,7 +243,7 @@ TEST(Timer, ThatIsPushedBackDoesNotWakeAtTheOldDeadline) {
 RootTask repeat(Loop& loop, std::string name, int times, Log* log) {
   for (int i = 0; i < times; ++i) {
     log->push_back(name);
-    co_await loop.yield();
+    co_await Wait(loop).soon();
   }
 }
 

@@ -15,6 +15,8 @@ class Counter {
   void subtract(uint64_t n = 1) {
     value_.store(value_.load(std::memory_order_relaxed) - n, std::memory_order_relaxed);
   }
+  // For a number that is counted elsewhere: a reader never sees a zero in between.
+  void set(uint64_t value) { value_.store(value, std::memory_order_relaxed); }
   uint64_t value() const { return value_.load(std::memory_order_relaxed); }
 
  private:

@@ -28,13 +28,18 @@ Listener::Listener(session::Worker& worker, sys::Fd fd)
   tasks_.start(accept_all());
 }
 
+Listener::~Listener() {
+  tasks_.end_all();
+  source_.forget_shared(fd_.get());
+}
+
 loop::RootTask Listener::accept_all() {
   loop::Loop& loop = worker_.loop();
   for (int taken = 0;;) {
     auto accepted = sys::accept_connection(fd_.get());
     if (accepted) {
       worker_.welcome(std::move(accepted->fd), accepted->peer, worker_.door().take_seat());
-      if (++taken % kBatch == 0) co_await loop.yield();
+      if (++taken % kBatch == 0) co_await loop::Wait(loop).soon();
       continue;
     }
     if (accepted.error() == EAGAIN) {
@@ -48,6 +53,15 @@ loop::RootTask Listener::accept_all() {
     worker_.metrics().accept_errors.add();
     if (out_of_descriptors(accepted.error())) shed_one();
     co_await loop::SleepUntil(loop, loop.now() + kPause);
+  }
+}
+
+void Listener::accept_rest() {
+  // Bounded, since under a flood there is always one more.
+  for (int taken = 0; taken < sys::ListenOptions().backlog; ++taken) {
+    auto accepted = sys::accept_connection(fd_.get());
+    if (!accepted) return;
+    worker_.welcome(std::move(accepted->fd), accepted->peer, worker_.door().take_seat());
   }
 }
 

@@ -13,6 +13,10 @@ namespace penstock::server {
 class Listener {
  public:
   Listener(session::Worker& worker, sys::Fd fd);
+  ~Listener();
+
+  // Takes in whoever waits in the queue now: closing the socket would reset them.
+  void accept_rest();
 
  private:
   loop::RootTask accept_all();

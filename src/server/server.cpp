@@ -21,6 +21,8 @@ namespace {
 
 // How often drain looks whether the last tunnel has ended.
 constexpr Duration kDrainCheck = std::chrono::milliseconds(20);
+// How often the addresses of this machine's interfaces are looked at.
+constexpr Duration kAddressCheck = std::chrono::seconds(10);
 // What a worker has to answer a question of the admin page.
 constexpr Duration kAnswerTime = std::chrono::seconds(1);
 
@@ -71,6 +73,7 @@ int Server::run() {
   if (!open()) return 1;
   announce();
   tasks_.start(obey_signals());
+  tasks_.start(follow_addresses());
   sys::notify_service_manager("READY=1");
   loop_.run();
   return close();
@@ -129,11 +132,15 @@ config::Snapshot Server::as_invoked(config::Snapshot config) const {
   return changed;
 }
 
-session::SituationPtr Server::situation_for(config::Snapshot config) const {
+session::SituationPtr Server::situation_for(config::Snapshot config) {
   policy::Surroundings surroundings;
   surroundings.listeners = sockets_.listeners;
   if (config->admin) surroundings.listeners.push_back(sockets_.admin_address);
-  surroundings.addresses = sys::interface_addresses();
+  // None: the kernel could not be asked (no descriptor left). What it said before still protects
+  // this machine; an empty list would open it.
+  auto addresses = sys::interface_addresses();
+  if (!addresses.empty()) own_addresses_ = std::move(addresses);
+  surroundings.addresses = own_addresses_;
   return std::make_shared<const session::Situation>(std::move(config), std::move(surroundings));
 }
 
@@ -209,6 +216,23 @@ bool Server::can_follow(const config::Config& next) const {
   return false;
 }
 
+void Server::adopt(const session::SituationPtr& situation) {
+  for (auto& worker : workers_) {
+    worker->post([situation](session::Worker& w) { w.adopt(situation); });
+  }
+}
+
+// An address that this machine gets while we run is as much its own as those it had before.
+loop::RootTask Server::follow_addresses() {
+  for (;;) {
+    co_await loop::SleepUntil(loop_, loop_.now() + kAddressCheck);
+    auto addresses = sys::interface_addresses();
+    if (addresses.empty() || addresses == own_addresses_) continue;
+    say(Level::kInfo, "the addresses of this machine have changed");
+    adopt(situation_for(config_));
+  }
+}
+
 void Server::reload() {
   if (invocation_.config_file.empty()) {
     say(Level::kWarning, "nothing to reload: started without --config");
@@ -228,10 +252,7 @@ void Server::reload() {
     config_ = *next;
     observe::set_log_level(level_of(config_->log.level));
     door_->set_limits(door_limits(*config_));
-    const auto situation = situation_for(config_);
-    for (auto& worker : workers_) {
-      worker->post([situation](session::Worker& w) { w.adopt(situation); });
-    }
+    adopt(situation_for(config_));
     ++reloads_done_;
     say(Level::kInfo, fmt::format("reloaded {}: {}", invocation_.config_file,
                                   counted(config_->rules->size(), "rule")));

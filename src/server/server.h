@@ -45,9 +45,11 @@ class Server final : public admin::Controls {
   loop::RootTask obey_signals();
   loop::RootTask drain();
   void reload();
+  loop::RootTask follow_addresses();
+  void adopt(const session::SituationPtr& situation);
   bool can_follow(const config::Config& next) const;
   config::Snapshot as_invoked(config::Snapshot config) const;
-  session::SituationPtr situation_for(config::Snapshot config) const;
+  session::SituationPtr situation_for(config::Snapshot config);
   admission::DoorLimits door_limits(const config::Config& config) const;
   int close();
 
@@ -62,6 +64,7 @@ class Server final : public admin::Controls {
   admission::DescriptorBudget budget_{};
   std::unique_ptr<observe::LineSink> log_;
   OpenSockets sockets_;
+  std::vector<IpAddress> own_addresses_;  // of this machine's interfaces, when last known
   std::unique_ptr<admission::Door> door_;
   std::vector<std::unique_ptr<WorkerThread>> workers_;
   std::unique_ptr<admin::AdminServer> admin_;

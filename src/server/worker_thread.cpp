@@ -53,7 +53,10 @@ void WorkerThread::run(session::Worker::Parts parts, std::vector<sys::Fd> listen
     });
     std::list<Listener> accepting;
     for (sys::Fd& fd : listeners) accepting.emplace_back(worker, std::move(fd));
-    close_listeners_ = [&accepting] { accepting.clear(); };
+    close_listeners_ = [&accepting] {
+      for (Listener& listener : accepting) listener.accept_rest();
+      accepting.clear();
+    };
     loop::TaskSet tasks;
     tasks.start(watch_progress(worker));
     loop_.run();

@@ -148,6 +148,27 @@ TEST_F(Threads, RefuseNewClientsOnceTheyStopAcceptingAndKeepTheirTunnels) {
   EXPECT_EQ(door_.seats_taken(), 0u);
 }
 
+TEST_F(Threads, TakeInWhoeverWaitsInTheQueueBeforeTheyStopAccepting) {
+  const auto origin = sys::open_listener(*Endpoint::parse("127.0.0.1:0"), {}).value();
+  auto workers = start(1);
+  std::promise<void> held, free;
+  workers[0]->post([&](session::Worker&) {
+    held.set_value();
+    free.get_future().wait();
+  });
+  held.get_future().wait();
+  std::vector<sys::Fd> clients;
+  for (int i = 0; i < 3; ++i) clients.push_back(ask(sys::local_endpoint(origin.get()).value()));
+  workers[0]->stop_accepting();
+  free.set_value();
+  for (const sys::Fd& client : clients) {
+    std::string heard;
+    receive(client, heard);
+    EXPECT_TRUE(heard.starts_with("HTTP/1.1 200 ")) << heard;
+  }
+  expect_clean(*workers[0]);
+}
+
 // Stops between any two steps of a connection's life, whichever the scheduler chooses.
 TEST_F(Threads, StopWhileConnectionsAreBeingSetUp) {
   const auto origin = sys::open_listener(*Endpoint::parse("127.0.0.1:0"), {}).value();

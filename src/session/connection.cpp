@@ -128,7 +128,10 @@ Task<Failure> reach_origin(Connection& c, const policy::Decision& decision) {
     // 5. Where is it?
     c.story.step = Step::kResolve;
     const auto answer = co_await resolve(c, wanted);
-    if (!answer) co_return failure ? *failure : answer.error();
+    if (!answer) {
+      const bool left = answer.error().code == Code::kClientGone;
+      co_return failure && !left ? *failure : answer.error();
+    }
     std::vector<IpAddress> fresh;
     for (const IpAddress& address : answer->addresses) {
       if (std::find(tried.begin(), tried.end(), address) == tried.end()) fresh.push_back(address);
@@ -168,7 +171,7 @@ Task<Failure> reach_origin(Connection& c, const policy::Decision& decision) {
 }
 
 // From the first byte to a connected origin. The permit for a pending set-up ends with this frame.
-PENSTOCK_OWN_FRAME Task<Failure> set_up(Connection& c) {
+Task<Failure> set_up(Connection& c) {
   // 1. What is asked?
   const auto request = co_await read_request(c);
   c.story.times.head.add(c.story.accepted, c.worker.loop().read_clock());
@@ -196,12 +199,15 @@ PENSTOCK_OWN_FRAME Task<Failure> set_up(Connection& c) {
 
   // 5. to 7. Where is it, may that be reached, reach it.
   Failure failure = co_await reach_origin(c, decision);
+  // The policy may have changed meanwhile, and then the new one decides.
+  const auto& now = c.worker.situation();
+  if (!failure && c.situation != now && !c.adopt(now)) failure = Error{Code::kNameDenied};
   if (failure && failure->facts().side == Side::kPolicy) c.story.allowed = false;
   co_return failure;
 }
 
 // 8. Say yes. The origin is connected, so the answer is true; past it, bytes belong to the tunnel.
-PENSTOCK_OWN_FRAME Task<Failure> say_established(Connection& c) {
+Task<Failure> say_established(Connection& c) {
   const auto& config = c.config();
   sys::set_liveness(c.origin.fd(), config.dial.keepalive, config.dial.unacknowledged);
   std::optional<http::ServerTiming> timing;
@@ -226,8 +232,17 @@ PENSTOCK_OWN_FRAME Task<Failure> say_established(Connection& c) {
   co_return std::nullopt;
 }
 
+// Steps 1 to 8. What they need is in this frame and its children's, and goes with it.
+PENSTOCK_OWN_FRAME Task<> open_tunnel(Connection& c) {
+  c.story.error = c.seated() ? co_await set_up(c) : Failure(Error{Code::kNoSeat});
+  if (!c.story.error) c.story.error = co_await say_established(c);
+  if (c.story.error) co_return;
+  // The policy may have changed while the 200 was being written.
+  const auto& now = c.worker.situation();
+  if (c.situation != now && !c.adopt(now)) c.story.error = Error{Code::kPolicyChanged};
+}
+
 Task<> carry_tunnel(Connection& c) {
-  loop::Loop& loop = c.worker.loop();
   tunnel::Flow up(c.worker.relay(), c.client, c.origin, c.story.up);
   tunnel::Flow down(c.worker.relay(), c.origin, c.client, c.story.down);
   up.cap(c.config().limits.bandwidth);
@@ -236,17 +251,15 @@ Task<> carry_tunnel(Connection& c) {
   // 9. What does the client say first? A ClientHello must name the destination that was asked
   // for; otherwise an allowed name is the way to any other on the same servers.
   c.story.step = Step::kHello;
-  if (auto failure = co_await read_hello(c, down)) {
-    c.story.error = failure;
-    co_return co_await refuse_tunnel(c, *failure);
-  }
+  co_await read_hello(c, down);
+  if (c.story.error) co_return;
   if (!c.early.empty()) up.deliver_first(std::move(c.early));
 
   // 10. Carry bytes until both halves have closed, both sides are silent, or time is up.
   c.story.step = Step::kCarry;
   const auto& timeouts = c.config().timeouts;
   c.story.error = co_await tunnel::carry(
-      loop, c.client, c.origin, up, down,
+      c.worker.loop(), c.client, c.origin, up, down,
       {timeouts.idle, timeouts.half_closed, deadline_after(c.story.accepted, timeouts.lifetime)});
 }
 
@@ -255,17 +268,9 @@ Task<> carry_tunnel(Connection& c) {
 loop::RootTask serve(Worker& worker, Arrival& arrival) {
   loop::RootTask::promise_type& root = co_await loop::ThisTask{};
   Connection c(worker, root, arrival);
-  c.story.error = c.seated() ? co_await set_up(c) : Failure(Error{Code::kNoSeat});
-  if (!c.story.error) c.story.error = co_await say_established(c);
-  if (c.story.error) {
-    co_await refuse(c, *c.story.error);
-  } else if (c.situation != worker.situation() && !c.adopt(worker.situation())) {
-    // The policy changed while we were dialling.
-    c.story.error = Error{Code::kPolicyChanged};
-    c.client.reset_on_close();
-  } else {
-    co_await carry_tunnel(c);
-  }
+  co_await open_tunnel(c);
+  if (!c.story.error) co_await carry_tunnel(c);
+  if (c.story.error && c.story.step != Step::kCarry) co_await refuse(c);
 }
 
 }  // namespace penstock::session

@@ -37,9 +37,6 @@ class Connection : public ListNode {
   // Goes on under `now` if its policy lets this tunnel be; false, and unchanged, if not.
   bool adopt(const SituationPtr& now);
 
-  // Adds to the metrics what has been carried since this was last called.
-  void count_bytes();
-
   bool seated() const { return static_cast<bool>(seat_); }
   const config::Config& config() const { return *situation->config; }
   policy::Asker asker() const { return {story.client.address, {}}; }
@@ -59,11 +56,6 @@ class Connection : public ListNode {
 
   loop::RootTask::promise_type& root_;
   admission::Seat seat_;
-  // Of the bytes carried, those that the metrics have.
-  uint64_t counted_up_copied_ = 0;
-  uint64_t counted_up_spliced_ = 0;
-  uint64_t counted_down_copied_ = 0;
-  uint64_t counted_down_spliced_ = 0;
 };
 
 // A connection's whole life, from accept to settle. Without a seat it is a short one.

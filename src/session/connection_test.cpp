@@ -66,6 +66,7 @@ TEST_F(Connections, CountWhatTheyDid) {
     EXPECT_EQ(worker_->ports_by_source().at(IpAddress{}), 1u);
   }
   until_settled();
+  worker_->refresh_metrics();
   const Metrics& metrics = worker_->metrics();
   EXPECT_EQ(metrics.accepted.value(), 1u);
   EXPECT_EQ(metrics.tunnels_open.value(), 0u);

@@ -60,26 +60,30 @@ struct Patience {
   Code then;
 };
 
-Patience patience(const Connection& c, const Flow& down, Instant established, Instant active) {
+Patience patience(const Connection& c, const Flow& down, Instant began, Instant active) {
   const auto& timeouts = c.config().timeouts;
-  const bool insists = tls_check(c) == policy::TlsCheck::kRequired;
-  if (insists || !c.early.empty()) {
-    return {deadline_after(established, timeouts.hello), Code::kHelloTimeout};
-  }
+  // Report mode refuses nothing, and so does not insist either.
+  const bool insists = tls_check(c) == policy::TlsCheck::kRequired &&
+                       c.config().rules->mode() == policy::Mode::kEnforce;
   Patience out = down.state() == Flow::State::kDone
                      ? Patience{deadline_after(active, timeouts.half_closed), Code::kHalfClosed}
                      : Patience{deadline_after(active, timeouts.idle), Code::kIdle};
-  const Instant lifetime = deadline_after(c.story.accepted, timeouts.lifetime);
-  if (lifetime < out.until) out = {lifetime, Code::kLifetime};
+  const auto sooner = [&out](Instant until, Code then) {
+    if (until < out.until) out = {until, then};
+  };
+  if (insists || !c.early.empty()) {
+    sooner(deadline_after(began, timeouts.hello), Code::kHelloTimeout);
+  }
+  sooner(deadline_after(c.story.accepted, timeouts.lifetime), Code::kLifetime);
   return out;
 }
 
 // More of the client's first bytes; false: none now.
-bool collect(Connection& c, Failure* failure) {
+bool collect(Connection& c) {
   const auto buffer = c.worker.relay().buffer().first(tls::kClientHelloBytesMax);
   if (c.client_ended) return false;
   const loop::Moved moved = c.client.read(buffer);
-  if (moved.failed()) *failure = Error{Code::kClientReset, moved.error()};
+  if (moved.failed()) c.story.error = Error{Code::kClientReset, moved.error()};
   if (moved.end()) c.client_ended = true;
   if (!moved.bytes()) return false;
   c.early.insert(c.early.end(), buffer.data(), buffer.data() + moved.count);
@@ -98,8 +102,11 @@ std::optional<policy::Hello> understood(Connection& c) {
 
 }  // namespace
 
-Task<Failure> read_hello(Connection& c, Flow& down) {
-  if (tls_check(c) == policy::TlsCheck::kIgnored) co_return std::nullopt;
+Task<> read_hello(Connection& c, Flow& down) {
+  if (tls_check(c) == policy::TlsCheck::kIgnored) {
+    c.story.unread_hello = true;
+    co_return;
+  }
   loop::Loop& loop = c.worker.loop();
   const Instant established = loop.now();
   Instant active = established;
@@ -111,27 +118,32 @@ Task<Failure> read_hello(Connection& c, Flow& down) {
         c.story.hello->passed_on = loop.now();
         c.story.times.hello.add(established, loop.now());
       }
-      co_return judge(c, *hello);
+      c.story.unread_hello = hello->malformed;
+      c.story.error = judge(c, *hello);
+      co_return;
     }
-    Failure failure;
     const bool first = c.early.empty();
-    if (collect(c, &failure)) {
+    if (collect(c)) {
       if (first) began = loop.now();
       continue;
     }
-    if (failure) co_return failure;
+    if (c.story.error) co_return;
     if (c.client_ended) continue;
 
     const uint64_t carried = c.story.down.total();
     const auto state = down.pump(loop.now());
-    if (auto down_failure = failure_of(down)) co_return down_failure;
+    c.story.error = failure_of(down);
+    if (c.story.error) co_return;
     if (c.story.down.total() != carried) active = loop.now();
     if (state == Flow::State::kBusy) {
-      co_await loop.yield();
+      co_await loop::Wait(loop).soon();
       continue;
     }
     const Patience limit = patience(c, down, began, active);
-    if (loop.now() >= limit.until) co_return Error{limit.then};
+    if (loop.now() >= limit.until) {
+      c.story.error = Error{limit.then};
+      co_return;
+    }
     timer.arm(std::min(limit.until, down.resume_at()));
     co_await loop::Wait(loop)
         .on(c.client.source(), static_cast<uint8_t>(loop::kReadable | down.interest_in_sink()))

@@ -24,10 +24,8 @@ void who_and_what(JsonWriter& json, const Connection& c) {
   const std::string_view asked = story.asked ? std::string_view(*story.asked) : std::string_view();
   const size_t space = std::min(asked.find(' '), asked.size());
   json.field("method", asked.substr(0, space));
-  // A query is where secrets travel.
-  json.field(
-      "authority",
-      asked.substr(std::min(space + 1, asked.size())).substr(0, asked.find('?') - space - 1));
+  const std::string_view target = asked.substr(std::min(space + 1, asked.size()));
+  json.field("authority", target.substr(0, target.find('?')));  // a query is where secrets travel
 }
 
 void judgement(JsonWriter& json, const Story& story) {
@@ -125,7 +123,6 @@ void settle(Connection& c) {
   record(metrics.dial, c.story.times.dial);
   record(metrics.hello, c.story.times.hello);
   record(metrics.server_hello, c.story.times.server_hello);
-  c.count_bytes();
   write_line(c, outcome_word(outcome));
 }
 

@@ -18,12 +18,11 @@ struct Metrics {
   observe::Counter accept_errors;  // EMFILE and its like
   observe::Counter shed;           // refused at the door: no seat, no descriptor
   observe::Counter tunnels_open;   // established and not ended
-  observe::Counter pending;        // holding a permit
   observe::Counter would_deny;     // let through by report mode
   observe::Counter log_lines_lost;
-  observe::Counter bytes_up_copied, bytes_up_spliced, bytes_down_copied, bytes_down_spliced;
   observe::Histogram head, queue, resolve, dial, hello, server_hello;
   // Refreshed by the worker when the metrics are asked for.
+  observe::Counter bytes_up_copied, bytes_up_spliced, bytes_down_copied, bytes_down_spliced;
   observe::Counter pipes_in_use, pipes_idle;
   observe::Counter dns_lookups, dns_hits, dns_coalesced, dns_stale, dns_failures, dns_entries,
       dns_in_flight;

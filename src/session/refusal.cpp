@@ -45,32 +45,33 @@ Task<> say_and_close(Connection& c, std::string_view words) {
   }
 }
 
+// An established tunnel has no HTTP any more: a TLS client gets an alert, anybody else a reset.
+bool may_alert(const Connection& c) {
+  const bool began_tls = !c.early.empty() && c.early[0] == 0x16;
+  // Where the origin has spoken already, an alert would be a forged part of its stream.
+  return c.story.error->facts().side == Side::kPolicy && began_tls && c.story.down.total() == 0;
+}
+
 }  // namespace
 
-Task<> refuse(Connection& c, Error error) {
+Task<> refuse(Connection& c) {
+  const Error error = *c.story.error;
   const int status = error.facts().status;
   c.origin.reset_on_close();
   c.origin.close();
-  if (status == 0) {
-    c.client.reset_on_close();
-    co_return;
+  std::string words;
+  if (!c.story.established && status != 0) {
+    c.story.status = static_cast<int16_t>(status);
+    std::optional<int> retry_after;
+    if (status == 503 || status == 429) retry_after = kRetryAfterSeconds;
+    words = http::refusal_reply(error, retry_after);
+  } else if (c.story.established && may_alert(c)) {
+    words = kAccessDenied;
   }
-  c.story.status = static_cast<int16_t>(status);
-  std::optional<int> retry_after;
-  if (status == 503 || status == 429) retry_after = kRetryAfterSeconds;
-  const std::string reply = http::refusal_reply(error, retry_after);
-  co_await say_and_close(c, reply);
-}
-
-Task<> refuse_tunnel(Connection& c, Error error) {
-  c.origin.reset_on_close();
-  c.origin.close();
-  const bool began_tls = !c.early.empty() && c.early[0] == 0x16;
-  // Where the origin has spoken already, an alert would be a forged part of its stream.
-  if (error.facts().side == Side::kPolicy && began_tls && c.story.down.total() == 0) {
-    co_await say_and_close(c, kAccessDenied);
-  } else {
+  if (words.empty()) {
     c.client.reset_on_close();
+  } else {
+    co_await say_and_close(c, words);
   }
 }
 

@@ -45,22 +45,30 @@ void Worker::end_all(Code why) {
   while (!live_.empty()) live_.front().end(why);
 }
 
+void Worker::BytesCarried::add(const Story& story) {
+  up_copied += story.up.copied;
+  up_spliced += story.up.spliced;
+  down_copied += story.down.copied;
+  down_spliced += story.down.spliced;
+}
+
 void Worker::refresh_metrics() {
-  live_.for_each([](Connection& connection) { connection.count_bytes(); });
-  const auto set = [](observe::Counter& counter, uint64_t value) {
-    counter.subtract(counter.value());
-    counter.add(value);
-  };
+  BytesCarried bytes = settled_bytes_;
+  live_.for_each([&](Connection& connection) { bytes.add(connection.story); });
+  metrics_->bytes_up_copied.set(bytes.up_copied);
+  metrics_->bytes_up_spliced.set(bytes.up_spliced);
+  metrics_->bytes_down_copied.set(bytes.down_copied);
+  metrics_->bytes_down_spliced.set(bytes.down_spliced);
   const dns::ResolverCounts dns = resolver_.counts();
-  set(metrics_->dns_lookups, dns.lookups);
-  set(metrics_->dns_hits, dns.hits);
-  set(metrics_->dns_coalesced, dns.coalesced);
-  set(metrics_->dns_stale, dns.stale);
-  set(metrics_->dns_failures, dns.failures);
-  set(metrics_->dns_entries, dns.entries);
-  set(metrics_->dns_in_flight, dns.in_flight);
-  set(metrics_->pipes_in_use, relay_.pipes().in_use());
-  set(metrics_->pipes_idle, relay_.pipes().idle());
+  metrics_->dns_lookups.set(dns.lookups);
+  metrics_->dns_hits.set(dns.hits);
+  metrics_->dns_coalesced.set(dns.coalesced);
+  metrics_->dns_stale.set(dns.stale);
+  metrics_->dns_failures.set(dns.failures);
+  metrics_->dns_entries.set(dns.entries);
+  metrics_->dns_in_flight.set(dns.in_flight);
+  metrics_->pipes_in_use.set(relay_.pipes().in_use());
+  metrics_->pipes_idle.set(relay_.pipes().idle());
 }
 
 std::map<IpAddress, uint64_t> Worker::ports_by_source() {
@@ -90,6 +98,7 @@ void Worker::enter(Connection& connection) {
 }
 
 void Worker::leave(Connection& connection) {
+  settled_bytes_.add(connection.story);
   connection.unlink();
   --live_count_;
   if (!connection.seated()) --unseated_;
@@ -139,22 +148,13 @@ policy::Decision Connection::judge(const Situation& now) const {
   decision.allowed = !routes.empty();
   if (!decision.allowed || story.step != Step::kCarry) return decision;
   policy::Hello hello;
+  // What was not read cannot be held against the new rule's check, and so does not pass it.
+  hello.malformed = story.unread_hello;
   if (story.hello) hello = {true, false, story.hello->sni, story.hello->ech};
   if (!policy::Rules::judge_hello(decision.rule, story.target, hello)) return decision;
   decision.allowed = rules.mode() == policy::Mode::kReport;
   decision.would_deny = true;
   return decision;
-}
-
-void Connection::count_bytes() {
-  Metrics& metrics = worker.metrics();
-  const auto add = [](observe::Counter& counter, uint64_t carried, uint64_t& counted) {
-    counter.add(carried - std::exchange(counted, carried));
-  };
-  add(metrics.bytes_up_copied, story.up.copied, counted_up_copied_);
-  add(metrics.bytes_up_spliced, story.up.spliced, counted_up_spliced_);
-  add(metrics.bytes_down_copied, story.down.copied, counted_down_copied_);
-  add(metrics.bytes_down_spliced, story.down.spliced, counted_down_spliced_);
 }
 
 }  // namespace penstock::session

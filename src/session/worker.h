@@ -87,6 +87,10 @@ class Worker {
 
  private:
   friend class Connection;
+  struct BytesCarried {
+    uint64_t up_copied = 0, up_spliced = 0, down_copied = 0, down_spliced = 0;
+    void add(const Story& story);
+  };
   void enter(Connection& connection);
   void leave(Connection& connection);
 
@@ -104,6 +108,7 @@ class Worker {
   uint64_t connections_ = 0;
   size_t live_count_ = 0;
   size_t unseated_ = 0;
+  BytesCarried settled_bytes_;  // of connections that have ended
   List<Connection> live_;
   loop::TaskSet tasks_;  // the connections; last, so that it ends them before what they use goes
 };

@@ -105,10 +105,10 @@ TEST_F(Workers, HoldNewRulesAgainstATunnelThatWasBeingSetUp) {
   until([&] { return names_.asked(); });
   worker_->adopt(situation(kNobody));
   EXPECT_EQ(worker_->live(), 1u);
-  until([&] { return names_.answer(), client.listen(), client.over(); });
-  EXPECT_TRUE(client.got_reset());
-  expect_ending("cut", "policy_changed", 200);
-  EXPECT_EQ(ended(Outcome::kCut, Code::kPolicyChanged), 1u);
+  until([&] { return names_.answer(), client.listen(), client.heard().ends_with("\n"); });
+  client.end();
+  expect_ending("refused", "name_denied", 403);
+  EXPECT_EQ(ended(Outcome::kRefused, Code::kNameDenied), 1u);
 }
 
 TEST_F(Workers, LetATunnelThatWasBeingSetUpGoOnWhenNewRulesAllowIt) {

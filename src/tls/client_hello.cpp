@@ -10,6 +10,8 @@ namespace penstock::tls {
 namespace {
 
 constexpr uint8_t kHandshakeRecord = 22;  // RFC 8446 section 5.1
+constexpr uint8_t kFirstRecordType = 20;  // change_cipher_spec
+constexpr uint8_t kLastRecordType = 24;   // heartbeat, RFC 6520
 constexpr uint8_t kClientHelloType = 1;   // RFC 8446 section 4
 constexpr uint8_t kMajorVersion = 3;      // of SSL 3.0 and of every TLS; the minor one is ignored
 constexpr size_t kRecordHeaderBytes = 5;
@@ -191,13 +193,28 @@ HelloStep find_body(Bytes handshake, Bytes* body) {
   return HelloStep::kComplete;
 }
 
+// What does not begin with a handshake record may still be TLS. Many servers (BoringSSL, Go) drop a
+// warning alert that stands in front of the ClientHello: those seven bytes would carry any server
+// name past us. A ClientHello in SSL 2.0 form (RFC 5246 appendix E.2), which OpenSSL takes to this
+// day, has no place for a server name.
+HelloStep read_other_start(Bytes received) {
+  const uint8_t first = received[0];
+  const bool record = first >= kFirstRecordType && first <= kLastRecordType;
+  const bool ssl2 = first >= 0x80 && first < 0xc0;  // a length of up to 16 KiB
+  if (!record && !ssl2) return HelloStep::kNotTls;
+  if (ssl2 && received.size() > 2 && received[2] != kClientHelloType) return HelloStep::kNotTls;
+  const size_t version = record ? 1 : 3;
+  if (received.size() <= version) return HelloStep::kNeedMore;
+  return received[version] == kMajorVersion ? HelloStep::kMalformed : HelloStep::kNotTls;
+}
+
 }  // namespace
 
 HelloStep read_client_hello(Bytes received, std::span<uint8_t> scratch, ClientHello* hello) {
   PENSTOCK_CHECK(scratch.size() >= kClientHelloBytesMax);
   *hello = ClientHello();
   if (received.empty()) return HelloStep::kNeedMore;
-  if (received[0] != kHandshakeRecord) return HelloStep::kNotTls;
+  if (received[0] != kHandshakeRecord) return read_other_start(received);
 
   // The bound is on what came over the wire, record headers included: it is what the caller has to
   // keep, and a record for every byte must not buy more of it.

@@ -16,8 +16,8 @@ inline constexpr size_t kClientHelloBytesMax = 16 * 1024;
 
 enum class HelloStep : uint8_t {
   kNeedMore,   // a ClientHello so far, not all of it
-  kNotTls,     // the first byte already says so
-  kMalformed,  // began like a ClientHello and is none, or is larger than we read
+  kNotTls,     // the first byte, or the first four, say so
+  kMalformed,  // began like TLS and is no ClientHello that can be read, or is larger than we read
   kComplete,
 };
 

@@ -186,9 +186,26 @@ TEST(ClientHello, FirstByteDecidesWhetherItLooksLikeTls) {
   EXPECT_EQ(read({}), kMore);
   for (int first = 0; first < 256; ++first) {
     const Buffer one{static_cast<uint8_t>(first)};
-    EXPECT_EQ(read(one).step, first == 22 ? HelloStep::kNeedMore : HelloStep::kNotTls) << first;
+    // A TLS record of any type, or the length of an SSL 2.0 message.
+    const bool looks = (first >= 20 && first <= 24) || (first >= 0x80 && first < 0xc0);
+    EXPECT_EQ(read(one).step, looks ? HelloStep::kNeedMore : HelloStep::kNotTls) << first;
   }
   EXPECT_EQ(read(bytes("SSH-2.0-OpenSSH_9.2\r\n")).step, HelloStep::kNotTls);
+}
+
+TEST(ClientHello, BehindARecordOfAnotherTypeIsMalformed) {
+  for (const uint8_t type : Buffer{20, 21, 23, 24}) {
+    EXPECT_EQ(read(Buffer{type, 3, 1, 0, 2, 1, 90} + openssl_tls13()).step, HelloStep::kMalformed)
+        << int{type};
+    EXPECT_EQ(read(Buffer{type, 'x'}).step, HelloStep::kNotTls) << int{type};
+  }
+}
+
+TEST(ClientHello, InSsl2FormIsMalformed) {
+  EXPECT_EQ(read(Buffer{0x80, 0x2e, 1, 3}).step, HelloStep::kMalformed);
+  EXPECT_EQ(read(Buffer{0x80, 0x2e, 1}).step, HelloStep::kNeedMore);
+  EXPECT_EQ(read(Buffer{0x80, 0x2e, 2}).step, HelloStep::kNotTls);
+  EXPECT_EQ(read(Buffer{0x80, 0x2e, 1, 4}).step, HelloStep::kNotTls);
 }
 
 TEST(ClientHello, GreaseIsPassedOver) {

@@ -24,8 +24,23 @@ int unread_reset(loop::Stream& stream, const Flow& reader) {
   return sys::pending_error(stream.fd());
 }
 
+// Why an origin that has ended its stream takes no more of the client's; 0: it does. Its RST may
+// come while the client is silent: whether another byte is on its way then is chance, and must not
+// decide over what of the answer the client still gets.
+int takes_no_more(loop::Stream& origin, const Flow& up, const Flow& down) {
+  const bool said_all =
+      down.state() == State::kDone || (down.withheld() && down.state() == State::kReadFailed);
+  if (!said_all || up.state() == State::kReadFailed) return 0;
+  return up.state() == State::kWriteFailed ? up.error() : unread_reset(origin, down);
+}
+
 std::optional<Error> failure(loop::Stream& client, loop::Stream& origin, const Flow& up,
                              const Flow& down) {
+  // Refused by the origin, while what it said before is still being delivered.
+  if (down.withheld() && down.state() < State::kDone) {
+    const int error = unread_reset(client, up);
+    return error ? std::optional(Error{Code::kClientReset, error}) : std::nullopt;
+  }
   if (auto error = failure_of(up, Code::kClientReset, Code::kOriginReset)) return error;
   if (auto error = failure_of(down, Code::kOriginReset, Code::kClientReset)) return error;
   if (const int error = unread_reset(client, up)) return Error{Code::kClientReset, error};
@@ -36,10 +51,14 @@ std::optional<Error> failure(loop::Stream& client, loop::Stream& origin, const F
 // The origin has ended its stream and now refuses the client's: that is over, and what it said
 // has to arrive. Closing is put off until the client's kernel has acknowledged all of it, because a
 // close with bytes of the client's unread sends an RST and throws away what is still to be sent.
+// What a client that has gone did not acknowledge stays unsent for ever.
 PENSTOCK_OWN_FRAME loop::Task<> let_client_finish(loop::Loop& loop, loop::Stream& client,
                                                   Instant until) {
   Duration pause = std::chrono::milliseconds(1);
-  while (sys::calls::unsent(client.fd()) > 0 && loop.now() < until) {
+  const auto gone = [&client] {
+    return client.source().ready(loop::kHangup) && sys::pending_error(client.fd()) != 0;
+  };
+  while (sys::calls::unsent(client.fd()) > 0 && !gone() && loop.now() < until) {
     co_await loop::SleepUntil(loop, std::min(until, loop.now() + pause));
     pause = std::min<Duration>(pause * 2, std::chrono::milliseconds(100));
   }
@@ -71,7 +90,7 @@ class Deadline {
     return half_closed_ ? deadline_after(last_move_, patience_.half_closed) : kNever;
   }
 
-  Patience patience_;
+  const Patience& patience_;  // of carry()'s own frame
   Instant last_move_;
   uint64_t total_ = 0;
   bool half_closed_ = false;
@@ -100,11 +119,15 @@ loop::Task<std::optional<Error>> carry(loop::Loop& loop, loop::Stream& client, l
   Deadline deadline(patience, loop.now());
   for (;;) {
     up.pump(loop.now());
+    // An origin that answers early and resets (a 413 to a long upload): its answer lies in our
+    // socket, in front of the error.
+    if (up.state() == State::kWriteFailed && down.state() < State::kDone) down.withhold_end();
     down.pump(loop.now());
-    if (up.state() == State::kWriteFailed && down.state() == State::kDone) {
+    if (const int error = takes_no_more(origin, up, down)) {
       deadline.one_side_ended();
       co_await let_client_finish(loop, client, deadline.when());
-      co_return std::nullopt;
+      if (up.state() == State::kWriteFailed && !down.withheld()) co_return std::nullopt;
+      co_return cut(client, origin, Error{Code::kOriginReset, error});
     }
     if (const auto error = failure(client, origin, up, down)) co_return cut(client, origin, *error);
     const bool up_done = up.state() == State::kDone;
@@ -115,17 +138,16 @@ loop::Task<std::optional<Error>> carry(loop::Loop& loop, loop::Stream& client, l
     if (loop.now() >= deadline.when()) {
       co_return cut(client, origin, Error{deadline.why(loop.now())});
     }
+    loop::Wait wait(loop);
     if (up.state() == State::kBusy || down.state() == State::kBusy) {
-      co_await loop.yield();
-      continue;
+      wait.soon();
+    } else {
+      arm_lazily(timer, armed_for, std::min({deadline.when(), up.resume_at(), down.resume_at()}));
+      const uint8_t of_client = up.interest_in_source() | down.interest_in_sink();
+      const uint8_t of_origin = down.interest_in_source() | up.interest_in_sink();
+      wait.on(client.source(), of_client).on(origin.source(), of_origin).until(timer);
     }
-    arm_lazily(timer, armed_for, std::min({deadline.when(), up.resume_at(), down.resume_at()}));
-    const uint8_t of_client = up.interest_in_source() | down.interest_in_sink();
-    const uint8_t of_origin = down.interest_in_source() | up.interest_in_sink();
-    co_await loop::Wait(loop)
-        .on(client.source(), of_client)
-        .on(origin.source(), of_origin)
-        .until(timer);
+    co_await wait;
   }
 }
 

@@ -26,7 +26,8 @@ struct Patience {
 // had to say and then takes no more (a server that answers and closes while its client still sends
 // a TLS close_notify: the ordinary end of a short exchange); otherwise kIdle, kHalfClosed,
 // kLifetime, kClientReset or kOriginReset. In every case but the first, both streams have been told
-// to reset on close, so that no peer takes a cut stream for a whole one.
+// to reset on close, so that no peer takes a cut stream for a whole one. An origin's reset behind
+// its end is passed on once the client has acknowledged the answer.
 // `up` carries client to origin.
 loop::Task<std::optional<Error>> carry(loop::Loop& loop, loop::Stream& client, loop::Stream& origin,
                                        Flow& up, Flow& down, Patience patience);

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "loop/frame.h"
+#include "sys/calls.h"
 #include "tunnel/testing.h"
 
 namespace penstock::tunnel {
@@ -135,6 +136,61 @@ TEST_F(Carry, DeliversWhatWasInFlightWhenTheSenderClosed) {
   ASSERT_TRUE(tunnel.step_until([&] { return tunnel.over && tunnel.origin.got_end; }));
   EXPECT_EQ(tunnel.origin.received, 300'000u);
   EXPECT_TRUE(tunnel.origin.intact);
+}
+
+TEST_F(Carry, DeliversAnAnswerBeforeTheResetThatFollowsIt) {
+  Tunnel tunnel(worker_, 41, {.peer_receives = 4096});
+  tunnel.client.reads = tunnel.client.end_after_sending = false;
+  tunnel.begin();
+  const std::string answer(100'000, 'a');
+  tunnel.origin.write(answer);
+  tunnel.origin.close();
+  tunnel.settle();
+  tunnel.client.write("x");  // and nothing more that the RST could refuse
+  tunnel.settle();
+  std::string got;
+  ASSERT_TRUE(tunnel.step_until(
+      [&] { return tunnel.over | ((got += tunnel.client.read_all()).size() == answer.size()); }));
+  got += tunnel.client.read_all();
+  EXPECT_EQ(got.size(), answer.size());
+  ASSERT_TRUE(tunnel.step_until([&] { return tunnel.over; }));
+  EXPECT_EQ(tunnel.outcome->code, Code::kOriginReset);
+}
+
+TEST_F(Carry, DeliversTheAnswerOfAnOriginThatResetAnUploadAndNeverCallsItWhole) {
+  Tunnel tunnel(worker_, 43, {.peer_receives = 4096});
+  tunnel.client.reads = tunnel.client.end_after_sending = false;
+  tunnel.begin();
+  const std::string answer(60'000, 'a');
+  tunnel.client.write("an upload that is never read");
+  tunnel.settle();
+  tunnel.origin.write(answer);
+  tunnel.origin.close();  // with bytes unread: the kernel sends an RST behind the answer
+  tunnel.client.write("more of it");
+  tunnel.settle();
+  std::string got;
+  ASSERT_TRUE(tunnel.step_until(
+      [&] { return tunnel.over | ((got += tunnel.client.read_all()).size() == answer.size()); }));
+  got += tunnel.client.read_all();
+  EXPECT_EQ(got.size(), answer.size());
+  ASSERT_TRUE(tunnel.step_until([&] { return tunnel.over; }));
+  ASSERT_TRUE(tunnel.outcome);
+  EXPECT_EQ(tunnel.outcome->code, Code::kOriginReset);
+}
+
+TEST_F(Carry, WaitsForNobodyWhenTheClientOfAnAnswerIsGone) {
+  Tunnel tunnel(worker_, 40, {.peer_receives = 4096});
+  tunnel.client.reads = tunnel.client.end_after_sending = false;
+  tunnel.begin();
+  tunnel.origin.write(std::string(100'000, 'a'));
+  tunnel.origin.close();
+  tunnel.settle();
+  tunnel.client.write("x");  // refused by the origin: what is left is to wait for the client
+  tunnel.settle();
+  ASSERT_GT(sys::calls::unsent(tunnel.client_stream.fd()), 0);
+  EXPECT_FALSE(tunnel.over);
+  tunnel.client.reset();
+  EXPECT_TRUE(tunnel.step_until([&] { return tunnel.over; }));
 }
 
 TEST_F(Carry, DeliversFirstWhatTheClientSentBehindItsRequest) {

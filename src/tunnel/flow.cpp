@@ -304,7 +304,7 @@ Flow::State Flow::failed(State state, int error) {
 
 Flow::State Flow::finish() {
   let_go();
-  to_->shutdown_write();
+  if (!withheld_) to_->shutdown_write();
   return state_ = State::kDone;
 }
 

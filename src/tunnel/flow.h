@@ -56,6 +56,10 @@ class Flow {
   State state() const { return state_; }
   int error() const { return error_; }  // errno of kReadFailed and kWriteFailed
   bool ended() const { return source_ended_; }
+  // When the source ends, the sink is not told: the stream was cut, and an orderly end would pass
+  // it off as whole.
+  void withhold_end() { withheld_ = true; }
+  bool withheld() const { return withheld_; }
   const Carried& carried() const { return *carried_; }
 
   // Both flows of a tunnel share their two streams, so what to watch is asked per stream.
@@ -110,6 +114,7 @@ class Flow {
   bool low_water_ : 1 = false;  // SO_RCVLOWAT is raised on from_
   bool look_ : 1 = false;       // read although nothing was reported: the mark held it back
   bool source_ended_ : 1 = false;
+  bool withheld_ : 1 = false;
 };
 static_assert(sizeof(Flow) <= 96);
 
