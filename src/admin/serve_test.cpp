@@ -121,6 +121,17 @@ TEST_F(Admin, ChangesNothingForAPost) {
   EXPECT_EQ(controls_.snapshots, 0);
 }
 
+TEST_F(Admin, AnswersOnLoopbackToAddressesAndLocalhostOnly) {
+  begin();
+  const auto ask_as = [&](const std::string& host) {
+    return ask("GET /metrics HTTP/1.1\r\nHost: " + host + "\r\n\r\n");
+  };
+  EXPECT_THAT(ask_as("rebound.example"), StartsWith("HTTP/1.1 421 "));
+  EXPECT_EQ(controls_.snapshots, 0);
+  EXPECT_THAT(ask_as("localhost:" + std::to_string(at_.port)), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(ask_as(at_.text()), StartsWith("HTTP/1.1 200 "));
+}
+
 TEST_F(Admin, RefusesWhatIsNoRequest) {
   begin();
   EXPECT_THAT(ask("hello\r\n\r\n"), StartsWith("HTTP/1.1 400 Bad Request\r\n"));

@@ -17,6 +17,9 @@ Outcome Story::outcome() const {
   if (!error) return established ? Outcome::kClosed : Outcome::kLeft;
   if (error->code == Code::kClientGone) return Outcome::kLeft;
   if (established) {
+    // The ordinary end of a short exchange: a server that answers and closes while its client still
+    // sends a TLS close_notify.
+    if (error->code == Code::kOriginLeft) return Outcome::kClosed;
     // The policy's last word on a new tunnel is spoken when its ClientHello has been judged.
     const bool judged_hello =
         error->facts().side == Side::kPolicy && error->code != Code::kPolicyChanged;

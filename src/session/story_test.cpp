@@ -41,6 +41,7 @@ TEST(Story, OfATunnelSaysClosedOnlyWhenBothSidesClosedIt) {
   EXPECT_EQ(outcome({}, true, Step::kCarry), Outcome::kClosed);
   EXPECT_EQ(outcome(Code::kIdle, true, Step::kCarry), Outcome::kCut);
   EXPECT_EQ(outcome(Code::kOriginReset, true, Step::kCarry), Outcome::kCut);
+  EXPECT_EQ(outcome(Code::kOriginLeft, true, Step::kCarry), Outcome::kClosed);
   EXPECT_EQ(outcome(Code::kOriginReset, true, Step::kHello), Outcome::kCut);
   EXPECT_EQ(outcome(Code::kHelloTimeout, true, Step::kHello), Outcome::kCut);
   EXPECT_EQ(outcome(Code::kDrained, true, Step::kHello), Outcome::kCut);

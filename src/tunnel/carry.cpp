@@ -126,8 +126,8 @@ loop::Task<std::optional<Error>> carry(loop::Loop& loop, loop::Stream& client, l
     if (const int error = takes_no_more(origin, up, down)) {
       deadline.one_side_ended();
       co_await let_client_finish(loop, client, deadline.when());
-      if (up.state() == State::kWriteFailed && !down.withheld()) co_return std::nullopt;
-      co_return cut(client, origin, Error{Code::kOriginReset, error});
+      const Code code = down.withheld() ? Code::kOriginReset : Code::kOriginLeft;
+      co_return cut(client, origin, Error{code, error});
     }
     if (const auto error = failure(client, origin, up, down)) co_return cut(client, origin, *error);
     const bool up_done = up.state() == State::kDone;

@@ -22,12 +22,10 @@ struct Patience {
   Instant lifetime_end;  // kNever: no limit
 };
 
-// Ends with nothing when both directions were closed in order, or when the origin had said all it
-// had to say and then takes no more (a server that answers and closes while its client still sends
-// a TLS close_notify: the ordinary end of a short exchange); otherwise kIdle, kHalfClosed,
-// kLifetime, kClientReset or kOriginReset. In every case but the first, both streams have been told
-// to reset on close, so that no peer takes a cut stream for a whole one. An origin's reset behind
-// its end is passed on once the client has acknowledged the answer.
+// Ends with nothing when both directions were closed in order; otherwise kIdle, kHalfClosed,
+// kLifetime, kClientReset, kOriginReset, or kOriginLeft: a reset from an origin that had ended its
+// stream before. Then both streams have been told to reset on close, so that no peer takes a cut
+// stream for a whole one; what the origin said is acknowledged by the client first.
 // `up` carries client to origin.
 loop::Task<std::optional<Error>> carry(loop::Loop& loop, loop::Stream& client, loop::Stream& origin,
                                        Flow& up, Flow& down, Patience patience);
