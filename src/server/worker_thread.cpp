@@ -18,7 +18,7 @@ constexpr Duration kProgressCheck = std::chrono::seconds(1);
 loop::RootTask watch_progress(session::Worker& worker) {
   for (;;) {
     co_await loop::SleepUntil(worker.loop(), worker.loop().now() + kProgressCheck);
-    if (worker.situation()->config->log.progress > Duration::zero()) worker.log_progress();
+    worker.log_progress();
   }
 }
 

@@ -74,7 +74,7 @@ Task<Result<http::ConnectRequest>> read_request(Connection& c) {
 // once. What it sends early is kept, up to one buffer. False: it has left.
 bool client_stays(Connection& c) {
   const auto buffer = c.worker.relay().buffer();
-  while (!c.client_ended && c.early.size() < tunnel::Relay::kBufferBytes &&
+  while (!c.story.client_ended && c.early.size() < tunnel::Relay::kBufferBytes &&
          c.client.source().ready(loop::kReadable)) {
     const loop::Moved moved = c.client.read(buffer);
     if (moved.would_block()) break;
@@ -82,7 +82,7 @@ bool client_stays(Connection& c) {
     if (moved.end()) {
       // A FIN alone may be a client that has said all it will say; one that has said nothing
       // has no use for a tunnel.
-      c.client_ended = true;
+      c.story.client_ended = true;
       return !c.early.empty();
     }
     c.early.insert(c.early.end(), buffer.data(), buffer.data() + moved.count);
@@ -94,7 +94,7 @@ template <class T>
 Task<Result<T>> while_client_stays(Connection& c, Task<Result<T>> task) {
   loop::Alongside<Result<T>> work(c.worker.loop(), std::move(task));
   while (!work.done()) {
-    const bool room = !c.client_ended && c.early.size() < tunnel::Relay::kBufferBytes;
+    const bool room = !c.story.client_ended && c.early.size() < tunnel::Relay::kBufferBytes;
     co_await loop::Wait(c.worker.loop())
         .on(c.client.source(), room ? loop::kReadable : uint8_t{0})
         .until_done(work);
@@ -226,9 +226,6 @@ Task<Failure> say_established(Connection& c) {
   c.story.status = 200;
   c.story.established = true;
   c.worker.metrics().tunnels_open.add();
-  if (config.log.progress > Duration::zero()) {
-    c.progress_due = c.worker.loop().now() + config.log.progress;
-  }
   co_return std::nullopt;
 }
 
@@ -242,25 +239,9 @@ PENSTOCK_OWN_FRAME Task<> open_tunnel(Connection& c) {
   if (c.situation != now && !c.adopt(now)) c.story.error = Error{Code::kPolicyChanged};
 }
 
-Task<> carry_tunnel(Connection& c) {
-  tunnel::Flow up(c.worker.relay(), c.client, c.origin, c.story.up);
-  tunnel::Flow down(c.worker.relay(), c.origin, c.client, c.story.down);
-  up.cap(c.config().limits.bandwidth);
-  down.cap(c.config().limits.bandwidth);
-
-  // 9. What does the client say first? A ClientHello must name the destination that was asked
-  // for; otherwise an allowed name is the way to any other on the same servers.
-  c.story.step = Step::kHello;
-  co_await read_hello(c, down);
-  if (c.story.error) co_return;
-  if (!c.early.empty()) up.deliver_first(std::move(c.early));
-
-  // 10. Carry bytes until both halves have closed, both sides are silent, or time is up.
-  c.story.step = Step::kCarry;
+tunnel::Patience patience_of(const Connection& c) {
   const auto& timeouts = c.config().timeouts;
-  c.story.error = co_await tunnel::carry(
-      c.worker.loop(), c.client, c.origin, up, down,
-      {timeouts.idle, timeouts.half_closed, deadline_after(c.story.accepted, timeouts.lifetime)});
+  return {timeouts.idle, timeouts.half_closed, deadline_after(c.story.accepted, timeouts.lifetime)};
 }
 
 }  // namespace
@@ -269,7 +250,24 @@ loop::RootTask serve(Worker& worker, Arrival& arrival) {
   loop::RootTask::promise_type& root = co_await loop::ThisTask{};
   Connection c(worker, root, arrival);
   co_await open_tunnel(c);
-  if (!c.story.error) co_await carry_tunnel(c);
+  if (!c.story.error) {
+    tunnel::Flow up(c.worker.relay(), c.client, c.origin, c.story.up);
+    tunnel::Flow down(c.worker.relay(), c.origin, c.client, c.story.down);
+    up.cap(c.config().limits.bandwidth);
+    down.cap(c.config().limits.bandwidth);
+
+    // 9. What does the client say first? A ClientHello must name the destination that was asked
+    // for; otherwise an allowed name is the way to any other on the same servers.
+    c.story.step = Step::kHello;
+    co_await read_hello(c, down);
+    if (!c.story.error) {
+      if (!c.early.empty()) up.deliver_first(std::move(c.early));
+
+      // 10. Carry bytes until both halves have closed, both sides are silent, or time is up.
+      c.story.step = Step::kCarry;
+      c.story.error = co_await tunnel::carry(worker.loop(), up, down, patience_of(c));
+    }
+  }
   if (c.story.error && c.story.step != Step::kCarry) co_await refuse(c);
 }
 

@@ -47,9 +47,7 @@ class Connection : public ListNode {
   loop::Stream client;
   loop::Stream origin;
   std::vector<uint8_t> early;  // what the client sent behind its request, until it is passed on
-  bool client_ended = false;   // and then it closed its side
   admission::ClientShare client_share;
-  Instant progress_due = kNever;  // of the next line of log.progress
 
  private:
   policy::Decision judge(const Situation& now) const;

@@ -12,8 +12,8 @@ using testing::StartsWith;
 
 class Connections : public Session {};
 
-// 1192 measured: 872 of serve(), with the Connection and both flows, and 320 of carry().
-constexpr int64_t kIdleFrameBytes = 1280;
+// 1048 measured in a release build: serve(), with the Connection and both flows, and carry().
+constexpr int64_t kIdleFrameBytes = 1088;
 
 TEST_F(Connections, EndAsClosedWhenBothSidesClose) {
   begin();
@@ -303,7 +303,8 @@ TEST_F(Connections, SayHowLongResolvingAndDiallingTookWhenAsked) {
   EXPECT_THAT(client.heard(), HasSubstr("\r\nServer-Timing: resolve;dur=0.000, dial;dur="));
 }
 
-// The goal is 1.2 KiB of user memory for a tunnel that nobody uses; its frames are most of it.
+// The goal is 1 KiB of user memory for a tunnel that nobody uses; its frames are most of it
+// (docs/decisions/0010-frames-of-their-own.md).
 TEST_F(Connections, HoldLittleMemoryWhileTheirTunnelIsIdle) {
   begin();
   const int64_t before = loop::live_frame_bytes();

@@ -81,10 +81,10 @@ Patience patience(const Connection& c, const Flow& down, Instant began, Instant 
 // More of the client's first bytes; false: none now.
 bool collect(Connection& c) {
   const auto buffer = c.worker.relay().buffer().first(tls::kClientHelloBytesMax);
-  if (c.client_ended) return false;
+  if (c.story.client_ended) return false;
   const loop::Moved moved = c.client.read(buffer);
   if (moved.failed()) c.story.error = Error{Code::kClientReset, moved.error()};
-  if (moved.end()) c.client_ended = true;
+  if (moved.end()) c.story.client_ended = true;
   if (!moved.bytes()) return false;
   c.early.insert(c.early.end(), buffer.data(), buffer.data() + moved.count);
   return true;
@@ -95,7 +95,7 @@ std::optional<policy::Hello> understood(Connection& c) {
   policy::Hello hello;
   const auto step = look_at(c, &hello);
   if (step != tls::HelloStep::kNeedMore) return hello;
-  if (!c.client_ended) return std::nullopt;
+  if (!c.story.client_ended) return std::nullopt;
   hello.malformed = !c.early.empty();  // a ClientHello cut short
   return hello;
 }
@@ -128,7 +128,7 @@ Task<> read_hello(Connection& c, Flow& down) {
       continue;
     }
     if (c.story.error) co_return;
-    if (c.client_ended) continue;
+    if (c.story.client_ended) continue;
 
     const uint64_t carried = c.story.down.total();
     const auto state = down.pump(loop.now());

@@ -91,6 +91,7 @@ struct Story {
   bool allowed = false;
   bool would_deny = false;
   bool established = false;
+  bool client_ended = false;  // it closed its side before the tunnel carried
   bool unread_hello = false;  // the first bytes were not looked at, or could not be read
 
   Outcome outcome() const;

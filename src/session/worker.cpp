@@ -83,11 +83,16 @@ std::map<IpAddress, uint64_t> Worker::ports_by_source() {
 }
 
 void Worker::log_progress() {
-  const Instant now = loop_.now();
+  const Instant before = std::exchange(progress_looked_, loop_.now());
+  const Duration interval = situation_->config->log.progress;
+  if (interval <= Duration::zero()) return;
+  // How often a tunnel's age holds the interval says whether a line has come due since, and needs
+  // no memory of its own.
   live_.for_each([&](Connection& connection) {
-    if (now < connection.progress_due) return;
-    connection.progress_due = now + connection.config().log.progress;
-    session::log_progress(connection);
+    const Instant began = connection.story.accepted;
+    const bool due =
+        (progress_looked_ - began) / interval > (std::max(before, began) - began) / interval;
+    if (connection.story.established && due) session::log_progress(connection);
   });
 }
 

@@ -108,6 +108,7 @@ class Worker {
   uint64_t connections_ = 0;
   size_t live_count_ = 0;
   size_t unseated_ = 0;
+  Instant progress_looked_{};   // when log_progress() was last called
   BytesCarried settled_bytes_;  // of connections that have ended
   List<Connection> live_;
   loop::TaskSet tasks_;  // the connections; last, so that it ends them before what they use goes

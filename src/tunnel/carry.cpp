@@ -112,8 +112,7 @@ void arm_lazily(loop::Timer& timer, Instant& armed_for, Instant wanted) {
 
 }  // namespace
 
-loop::Task<std::optional<Error>> carry(loop::Loop& loop, loop::Stream& client, loop::Stream& origin,
-                                       Flow& up, Flow& down, Patience patience) {
+loop::Task<std::optional<Error>> carry(loop::Loop& loop, Flow& up, Flow& down, Patience patience) {
   loop::Timer timer(loop);
   Instant armed_for = kNever;
   Deadline deadline(patience, loop.now());
@@ -123,20 +122,21 @@ loop::Task<std::optional<Error>> carry(loop::Loop& loop, loop::Stream& client, l
     // socket, in front of the error.
     if (up.state() == State::kWriteFailed && down.state() < State::kDone) down.withhold_end();
     down.pump(loop.now());
-    if (const int error = takes_no_more(origin, up, down)) {
+    if (const int error = takes_no_more(down.source(), up, down)) {
       deadline.one_side_ended();
-      co_await let_client_finish(loop, client, deadline.when());
+      co_await let_client_finish(loop, up.source(), deadline.when());
       const Code code = down.withheld() ? Code::kOriginReset : Code::kOriginLeft;
-      co_return cut(client, origin, Error{code, error});
+      co_return cut(up.source(), down.source(), Error{code, error});
     }
-    if (const auto error = failure(client, origin, up, down)) co_return cut(client, origin, *error);
+    if (const auto error = failure(up.source(), down.source(), up, down))
+      co_return cut(up.source(), down.source(), *error);
     const bool up_done = up.state() == State::kDone;
     const bool down_done = down.state() == State::kDone;
     if (up_done && down_done) co_return std::nullopt;
     if (up_done || down_done) deadline.one_side_ended();
     deadline.saw(up.carried().total() + down.carried().total(), loop.now());
     if (loop.now() >= deadline.when()) {
-      co_return cut(client, origin, Error{deadline.why(loop.now())});
+      co_return cut(up.source(), down.source(), Error{deadline.why(loop.now())});
     }
     loop::Wait wait(loop);
     if (up.state() == State::kBusy || down.state() == State::kBusy) {
@@ -145,7 +145,7 @@ loop::Task<std::optional<Error>> carry(loop::Loop& loop, loop::Stream& client, l
       arm_lazily(timer, armed_for, std::min({deadline.when(), up.resume_at(), down.resume_at()}));
       const uint8_t of_client = up.interest_in_source() | down.interest_in_sink();
       const uint8_t of_origin = down.interest_in_source() | up.interest_in_sink();
-      wait.on(client.source(), of_client).on(origin.source(), of_origin).until(timer);
+      wait.on(up.source().source(), of_client).on(down.source().source(), of_origin).until(timer);
     }
     co_await wait;
   }

@@ -27,7 +27,6 @@ struct Patience {
 // stream before. Then both streams have been told to reset on close, so that no peer takes a cut
 // stream for a whole one; what the origin said is acknowledged by the client first.
 // `up` carries client to origin.
-loop::Task<std::optional<Error>> carry(loop::Loop& loop, loop::Stream& client, loop::Stream& origin,
-                                       Flow& up, Flow& down, Patience patience);
+loop::Task<std::optional<Error>> carry(loop::Loop& loop, Flow& up, Flow& down, Patience patience);
 
 }  // namespace penstock::tunnel

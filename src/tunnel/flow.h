@@ -56,6 +56,8 @@ class Flow {
   State state() const { return state_; }
   int error() const { return error_; }  // errno of kReadFailed and kWriteFailed
   bool ended() const { return source_ended_; }
+  loop::Stream& source() const { return *from_; }
+  loop::Stream& sink() const { return *to_; }
   // When the source ends, the sink is not told: the stream was cut, and an orderly end would pass
   // it off as whole.
   void withhold_end() { withheld_ = true; }

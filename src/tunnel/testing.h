@@ -242,7 +242,7 @@ class Tunnel {
         down(std::in_place, on.relay, origin_stream, client_stream, down_bytes) {}
 
   loop::RootTask run(Patience patience) {
-    outcome = co_await carry(worker.loop, client_stream, origin_stream, *up, *down, patience);
+    outcome = co_await carry(worker.loop, *up, *down, patience);
     over = true;
     close();
   }

@@ -38,6 +38,9 @@ class NetNs:
         subprocess.run(["ip", "netns", "add", self.name], check=True)
         try:
             self.etc.mkdir(parents=True)
+            # `ip netns exec` binds them over those of /etc, which a bare root does not have.
+            Path("/etc/hosts").touch()
+            Path("/etc/resolv.conf").touch()
             (self.etc / "hosts").write_text(hosts)
             (self.etc / "resolv.conf").write_text(resolv_conf)
             self.run("ip", "link", "set", "lo", "up")
