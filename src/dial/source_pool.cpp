@@ -4,7 +4,7 @@
 
 namespace penstock::dial {
 
-SourcePool::SourcePool(std::vector<IpAddress> addresses) {
+SourcePool::SourcePool(const std::vector<IpAddress>& addresses) {
   for (const IpAddress& address : addresses) {
     (address.v6 ? v6_ : v4_).addresses.push_back(address);
   }

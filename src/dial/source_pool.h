@@ -14,7 +14,7 @@ namespace penstock::dial {
 class SourcePool {
  public:
   SourcePool() = default;
-  explicit SourcePool(std::vector<IpAddress> addresses);
+  explicit SourcePool(const std::vector<IpAddress>& addresses);
 
   // How many addresses there are to try for a destination of this family; at least 1, since
   // without any the kernel chooses.

@@ -69,8 +69,8 @@ class HeadReader {
   size_t length_ = 0;
 };
 
-// `head` is complete: the first HeadReader::length() bytes.
-Result<ConnectRequest> parse_connect(std::string_view head, HeadLimits limits);
+// `text` is complete: the first HeadReader::length() bytes.
+Result<ConnectRequest> parse_connect(std::string_view text, HeadLimits limits);
 
 // A request to one of our own pages, for the admin listener: GET, HEAD or POST, origin-form, no
 // body. As strict as parse_connect; Content-Length may be there when it is "0".
@@ -82,7 +82,7 @@ struct GetRequest {
   // reach a loopback listener under a name of its own (DNS rebinding); this shows which name.
   std::string host;
 };
-Result<GetRequest> parse_get(std::string_view head, HeadLimits limits);
+Result<GetRequest> parse_get(std::string_view text, HeadLimits limits);
 
 // Method and target as they were sent, for the log of a request that was refused; cut to what a
 // log line can bear, empty where there is nothing to show. Never used for a decision.

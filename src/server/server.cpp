@@ -60,9 +60,9 @@ uint64_t open_descriptors() {
 
 }  // namespace
 
-Server::Server(config::Snapshot config, Invocation invocation)
+Server::Server(const config::Snapshot& config, Invocation invocation)
     : invocation_(std::move(invocation)),
-      config_(as_invoked(std::move(config))),
+      config_(as_invoked(config)),
       signals_(sys::signal_descriptor({SIGTERM, SIGINT, SIGHUP, SIGUSR1})),
       signal_source_(loop_, signals_.get(), loop::Source::Trigger::kEdge, loop::kReadable) {}
 
@@ -124,7 +124,7 @@ void Server::announce() const {
                   counted(door_->seats(), "connection")));
 }
 
-config::Snapshot Server::as_invoked(config::Snapshot config) const {
+config::Snapshot Server::as_invoked(const config::Snapshot& config) const {
   auto changed = std::make_shared<config::Config>(*config);
   if (invocation_.listen) changed->listeners = {{*invocation_.listen, {}}};
   if (invocation_.admin) changed->admin = invocation_.admin;
@@ -204,6 +204,7 @@ bool Server::can_follow(const config::Config& next) const {
   std::string_view fixed;
   const auto addresses = [](const config::Config& config) {
     std::vector<Endpoint> out;
+    out.reserve(config.listeners.size());
     for (const auto& listener : config.listeners) out.push_back(listener.address);
     return out;
   };

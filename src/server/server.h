@@ -29,7 +29,7 @@ struct Invocation {
 
 class Server final : public admin::Controls {
  public:
-  Server(config::Snapshot config, Invocation invocation);
+  Server(const config::Snapshot& config, Invocation invocation);
   ~Server() override;
 
   // Opens everything and serves until it has been told to end. The exit status; an error has been
@@ -48,7 +48,7 @@ class Server final : public admin::Controls {
   loop::RootTask follow_addresses();
   void adopt(const session::SituationPtr& situation);
   bool can_follow(const config::Config& next) const;
-  config::Snapshot as_invoked(config::Snapshot config) const;
+  config::Snapshot as_invoked(const config::Snapshot& config) const;
   session::SituationPtr situation_for(config::Snapshot config);
   admission::DoorLimits door_limits(const config::Config& config) const;
   int close();

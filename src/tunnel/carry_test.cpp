@@ -474,7 +474,8 @@ TEST_F(Carry, SleepsWhileATunnelIsIdleOrBlocked) {
   loop::Timer timer(worker_.loop);
   timer.arm(Clock::now() + milliseconds(50));
   while (!timer.expired()) worker_.loop.turn(true);
-  EXPECT_LE(worker_.loop.usage().turns.load() - turns, 5u);
+  // On a busy machine the kernel still moves a window or two; a spin would be thousands of turns.
+  EXPECT_LE(worker_.loop.usage().turns.load() - turns, 100u);
 }
 
 TEST_F(Carry, WakesAPacedTunnelByItself) {

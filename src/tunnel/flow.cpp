@@ -192,8 +192,9 @@ size_t Flow::copy_in(Instant now, size_t allowed) {
   const auto count = static_cast<size_t>(got.count);
   if (count < wanted) {
     fills_ = std::min<int16_t>(fills_, 0);
-  } else if (count >= kFillBytes && fills_ != kFillsNever && ++fills_ >= kFillsToSplice) {
-    start_splicing(now);
+  } else if (count >= kFillBytes && fills_ != kFillsNever) {
+    ++fills_;
+    if (fills_ >= kFillsToSplice) start_splicing(now);
   }
 
   const loop::Moved sent = to_->write(buffer.first(count));
