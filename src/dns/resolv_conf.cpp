@@ -53,7 +53,8 @@ ResolvConf ResolvConf::parse(std::string_view text) {
 std::vector<std::string> ResolvConf::candidates(const std::string& name) const {
   std::vector<std::string> names;
   for (const std::string& domain : search) {
-    if (name.size() + 1 + domain.size() <= kNameMax) names.push_back(name + '.' + domain);
+    if (name.size() + 1 + domain.size() <= kNameMax)
+      names.push_back(std::string(name).append(1, '.').append(domain));
   }
   const bool absolute_first = std::ranges::count(name, '.') >= ndots;
   names.insert(absolute_first ? names.begin() : names.end(), name);

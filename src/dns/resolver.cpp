@@ -156,7 +156,7 @@ struct Resolver::State {
 };
 
 Resolver::Resolver(loop::Loop& loop, const config::Dns& settings, config::Family family,
-                   Files files)
+                   const Files& files)
     : state_(std::make_unique<State>(loop, settings, family, files)) {
   state_->follow_files();
 }

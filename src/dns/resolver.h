@@ -49,7 +49,8 @@ struct ResolverCounts {
 
 class Resolver {
  public:
-  Resolver(loop::Loop& loop, const config::Dns& settings, config::Family family, Files files = {});
+  Resolver(loop::Loop& loop, const config::Dns& settings, config::Family family,
+           const Files& files = {});
   ~Resolver();
 
   // `name` is canonical (http::canonical_name). Errors: kNoSuchName, kNoAddress, kDnsFailed,

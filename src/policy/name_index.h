@@ -34,9 +34,9 @@ class NameIndex {
  public:
   static constexpr uint32_t kNone = UINT32_MAX;
 
-  uint32_t add(std::string_view word);  // the number it has, or gets
+  uint32_t add(std::string_view wanted);  // the number it has, or gets
   uint32_t find(std::string_view word) const { return find(word, NameHash::of(word)); }
-  uint32_t find(std::string_view word, uint64_t hash) const;  // kNone: not here
+  uint32_t find(std::string_view wanted, uint64_t hash) const;  // kNone: not here
 
   size_t size() const { return words_.size(); }
   bool empty() const { return words_.empty(); }
