@@ -19,9 +19,8 @@ void seat(benchmark::State& state) {
 }
 BENCHMARK(seat);
 
-// As configured by default: a limit on pending set-ups in all and per destination, none per client.
-void admit_by_default(benchmark::State& state) {
-  Door door({.seats = 1000, .pending = 250, .pending_per_destination = 62});
+void admit(benchmark::State& state, const DoorLimits& limits) {
+  Door door(limits);
   for (auto _ : state) {
     auto share = door.admit_client(kClient);
     auto permit = door.admit(kTarget);
@@ -29,17 +28,16 @@ void admit_by_default(benchmark::State& state) {
     benchmark::DoNotOptimize(permit);
   }
 }
+
+// As configured by default: a limit on pending set-ups in all and per destination, none per client.
+void admit_by_default(benchmark::State& state) {
+  admit(state, {.seats = 1000, .pending = 250, .pending_per_destination = 62});
+}
 BENCHMARK(admit_by_default);
 
 void admit_with_every_limit(benchmark::State& state) {
-  Door door(
-      {.seats = 1000, .tunnels_per_client = 10, .pending = 250, .pending_per_destination = 62});
-  for (auto _ : state) {
-    auto share = door.admit_client(kClient);
-    auto permit = door.admit(kTarget);
-    benchmark::DoNotOptimize(share);
-    benchmark::DoNotOptimize(permit);
-  }
+  admit(state,
+        {.seats = 1000, .tunnels_per_client = 10, .pending = 250, .pending_per_destination = 62});
 }
 BENCHMARK(admit_with_every_limit);
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/ascii.h"
+#include "base/counted.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/list.h"
@@ -45,6 +46,12 @@ TEST(JsonWriter, EscapesHostileBytesAndKeepsUtf8) {
   out.clear();
   append_json_escaped(out, "\xc3\xa9 \xff \xc0\x80 \xed\xa0\x80");
   EXPECT_EQ(out, "\xc3\xa9 \\u00ff \\u00c0\\u0080 \\u00ed\\u00a0\\u0080");
+}
+
+TEST(Counted, IsPluralForEverythingButOne) {
+  EXPECT_EQ(counted(0, "rule"), "0 rules");
+  EXPECT_EQ(counted(1, "rule"), "1 rule");
+  EXPECT_EQ(counted(2, "rule"), "2 rules");
 }
 
 TEST(ParseDecimal, RefusesSignsLeadingZerosAndOverflow) {

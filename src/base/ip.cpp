@@ -2,7 +2,9 @@
 
 #include <arpa/inet.h>
 
+#include <charconv>
 #include <cstring>
+#include <iterator>
 
 #include "base/ascii.h"
 
@@ -30,8 +32,17 @@ std::optional<IpAddress> IpAddress::parse(std::string_view text) {
 
 std::string IpAddress::text() const {
   char buffer[kTextBytes];
-  inet_ntop(v6 ? AF_INET6 : AF_INET, bytes.data(), buffer, sizeof(buffer));
-  return buffer;
+  if (v6) {
+    inet_ntop(AF_INET6, bytes.data(), buffer, sizeof(buffer));
+    return buffer;
+  }
+  // inet_ntop() prints IPv4 by way of sprintf(), 20 times slower; a log line has two addresses.
+  char* at = buffer;
+  for (size_t i = 0; i < 4; ++i) {
+    if (i > 0) *at++ = '.';
+    at = std::to_chars(at, std::end(buffer), bytes[i]).ptr;
+  }
+  return {buffer, at};
 }
 
 std::optional<IpPrefix> IpPrefix::parse(std::string_view text) {

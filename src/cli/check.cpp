@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "base/counted.h"
 #include "cli/commands.h"
 #include "config/config.h"
 
@@ -15,15 +16,13 @@ int check(const CheckOptions& options) {
   const auto config = config::load(options.config);
   if (!config) {
     fmt::print(stderr, "{}", config::describe(config.error(), options.config));
-    fmt::print(stderr, "{}: {} fault{}\n", options.config, config.error().size(),
-               config.error().size() == 1 ? "" : "s");
+    fmt::print(stderr, "{}: {}\n", options.config, counted(config.error().size(), "fault"));
     return kUsage;
   }
   for (const Fault& warning : (*config)->warnings) {
     fmt::print(stderr, "warning: {}", config::describe({warning}, options.config));
   }
-  const size_t rules = (*config)->rules->size();
-  fmt::print("{}: good; {} rule{}\n", options.config, rules, rules == 1 ? "" : "s");
+  fmt::print("{}: good; {}\n", options.config, counted((*config)->rules->size(), "rule"));
   return kDone;
 }
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "cli/commands.h"
-#include "config/config.h"
+#include "cli/configuration.h"
 #include "dns/resolver.h"
 #include "loop/loop.h"
 #include "loop/task.h"
@@ -54,7 +54,7 @@ policy::Surroundings surroundings_of(const config::Config& config) {
   policy::Surroundings out;
   for (const auto& listener : config.listeners) out.listeners.push_back(listener.address);
   if (config.admin) out.listeners.push_back(*config.admin);
-  out.addresses = sys::interface_addresses();
+  out.addresses = sys::interface_addresses().value_or(std::vector<IpAddress>{});
   return out;
 }
 
@@ -148,15 +148,8 @@ void print(const config::Config& config, const Findings& found) {
 }  // namespace
 
 int explain(const ExplainOptions& options) {
-  config::Snapshot config = config::defaults();
-  if (!options.config.empty()) {
-    auto loaded = config::load(options.config);
-    if (!loaded) {
-      fmt::print(stderr, "{}", config::describe(loaded.error(), options.config));
-      return kUsage;
-    }
-    config = *loaded;
-  }
+  const auto config = load_or_defaults(options.config);
+  if (!config) return kUsage;
   const auto client = IpAddress::parse(options.client);
   if (!client) {
     fmt::print(stderr, "--client: \"{}\" is no IP address; write 10.20.0.7 or fd00::7\n",
@@ -169,11 +162,11 @@ int explain(const ExplainOptions& options) {
                target.error().facts().word);
     return kUsage;
   }
-  const Findings found = find_out(*config, {*client, options.identity}, *target);
+  const Findings found = find_out(**config, {*client, options.identity}, *target);
   if (options.json) {
-    fmt::print("{}\n", as_json(*config, found).dump(2));
+    fmt::print("{}\n", as_json(**config, found).dump(2));
   } else {
-    print(*config, found);
+    print(**config, found);
   }
   return found.error ? kFailed : kDone;
 }

@@ -4,7 +4,7 @@
 #include <cstdio>
 
 #include "cli/commands.h"
-#include "config/config.h"
+#include "cli/configuration.h"
 #include "server/server.h"
 
 namespace penstock::cli {
@@ -25,21 +25,14 @@ bool read_address(std::string_view option, const std::string& text, std::optiona
 int run_proxy(const RunOptions& options) {
   // A log reader or client that goes away shows as EPIPE where it is written to.
   std::signal(SIGPIPE, SIG_IGN);
-  config::Snapshot config = config::defaults();
-  if (!options.config.empty()) {
-    auto loaded = config::load(options.config);
-    if (!loaded) {
-      fmt::print(stderr, "{}", config::describe(loaded.error(), options.config));
-      return kUsage;
-    }
-    config = *loaded;
-  }
+  const auto config = load_or_defaults(options.config);
+  if (!config) return kUsage;
   server::Invocation invocation{
       .config_file = options.config, .listen = {}, .admin = {}, .no_admin = options.admin == "off"};
   if (!read_address("--listen", options.listen, &invocation.listen)) return kUsage;
   if (!invocation.no_admin && !read_address("--admin", options.admin, &invocation.admin))
     return kUsage;
-  server::Server server(config, invocation);
+  server::Server server(*config, invocation);
   return server.run();
 }
 

@@ -51,7 +51,7 @@ class Race {
   };
 
   sys::SysResult<sys::Fd> connect(const Endpoint& to);
-  static std::optional<Error> outcome(const Attempt& attempt);
+  std::optional<Error> outcome(Attempt& attempt) const;
 
   loop::Loop& loop_;
   SourcePool& sources_;
@@ -98,12 +98,17 @@ void Race::watch(loop::Wait& wait) {
 }
 
 // Of an attempt that is decided; empty: connected.
-std::optional<Error> Race::outcome(const Attempt& attempt) {
-  if (const sys::Errno error = sys::pending_error(attempt.stream.fd())) return dial_error(error);
+std::optional<Error> Race::outcome(Attempt& attempt) const {
+  if (attempt.stream.source().ready(loop::kBroken)) {
+    if (const sys::Errno error = sys::pending_error(attempt.stream.fd())) return dial_error(error);
+  }
   // On an address of this machine the kernel may pick the very port that is being dialled, and
   // TCP's simultaneous open then connects the socket with itself: the client would talk to an
   // echo instead of hearing that nobody listens there.
-  if (sys::local_endpoint(attempt.stream.fd()) == attempt.to) return Error{Code::kRefused};
+  if (sources_.may_leave_from(attempt.to.port) &&
+      sys::local_endpoint(attempt.stream.fd()) == attempt.to) {
+    return Error{Code::kRefused};
+  }
   return std::nullopt;
 }
 

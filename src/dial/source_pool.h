@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/ip.h"
+#include "sys/socket.h"
 
 namespace penstock::dial {
 
@@ -21,6 +22,8 @@ class SourcePool {
   size_t choices(bool v6) const;
   // The next one in turn; empty: let the kernel choose.
   std::optional<IpAddress> next(bool v6);
+  // Whether the kernel could pick `port` as a connection's own.
+  bool may_leave_from(uint16_t port) const { return port >= first_port_; }
 
  private:
   // Each family takes its own turns: one counter for both would give destinations that are
@@ -29,6 +32,7 @@ class SourcePool {
     std::vector<IpAddress> addresses;
     size_t next = 0;
   };
+  uint16_t first_port_ = sys::first_ephemeral_port();
   Turns v4_;
   Turns v6_;
 };

@@ -1,30 +1,15 @@
 // What parse_authority accepts has one canonical text, and libc never reads a name in it as a
 // number. Seeds: fuzz/corpus/authority, one spelling each.
-#include <arpa/inet.h>
-#include <netdb.h>
-
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <string_view>
 
 #include "base/check.h"
 #include "http/authority.h"
+#include "http/libc_reading.h"
 
 namespace penstock::http {
 namespace {
-
-bool libc_takes_for_an_address(const std::string& host) {
-  in_addr v4{};
-  if (inet_aton(host.c_str(), &v4) != 0) return true;
-  addrinfo hints{};
-  hints.ai_flags = AI_NUMERICHOST;
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  const bool taken = getaddrinfo(host.c_str(), nullptr, &hints, &found) == 0;
-  if (taken) freeaddrinfo(found);
-  return taken;
-}
 
 void judge(std::string_view text) {
   const auto field = parse_host_field(text);

@@ -1,13 +1,12 @@
 #include "http/authority.h"
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <netdb.h>
 
 #include <random>
 #include <string>
 
 #include "base/random.h"
+#include "http/libc_reading.h"
 
 namespace penstock::http {
 namespace {
@@ -273,18 +272,6 @@ TEST(HostField, AgreesInAnySpellingOfTheSameHostWithOrWithoutThePort) {
   for (const char* text : {"", ":443", "h:", "h:0", "h:0443", "u@h", "http://h", "127.1", "::1"}) {
     EXPECT_FALSE(parse_host_field(text)) << text;
   }
-}
-
-bool libc_takes_for_an_address(const std::string& host) {
-  in_addr v4{};
-  if (inet_aton(host.c_str(), &v4) != 0) return true;
-  addrinfo hints{};
-  hints.ai_flags = AI_NUMERICHOST;
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  const bool taken = getaddrinfo(host.c_str(), nullptr, &hints, &found) == 0;
-  if (taken) freeaddrinfo(found);
-  return taken;
 }
 
 // Texts made of what authorities are made of, so that a good part of them is accepted.

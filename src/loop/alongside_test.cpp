@@ -40,6 +40,23 @@ RootTask own(Loop& loop, Task<std::unique_ptr<int>> child, Log* log, int* result
   *result = *work.take();
 }
 
+class AlongsideChild : public testing::Test {
+ protected:
+  ~AlongsideChild() override { EXPECT_EQ(live_frames(), frames_); }
+
+  // An owner and its child, which goes on when `event_` is told.
+  RootTask own_child(int value) {
+    return own(loop_, after(event_, value, &log_, &alive_), &log_, &result_);
+  }
+
+  const int64_t frames_ = live_frames();
+  Loop loop_;
+  Event event_{loop_};
+  Log log_;
+  int result_ = 0;
+  int alive_ = 0;  // children
+};
+
 TEST(Alongside, HoldsTheResultOfAChildThatEndsAtOnce) {
   Loop loop;
   TaskSet tasks;
@@ -53,62 +70,50 @@ TEST(Alongside, HoldsTheResultOfAChildThatEndsAtOnce) {
   EXPECT_EQ(live_frames(), frames);
 }
 
-TEST(Alongside, WakesItsOwnerThroughTheLoopAndNotFromInsideTheChild) {
-  Loop loop;
+TEST_F(AlongsideChild, WakesItsOwnerThroughTheLoopAndNotFromInsideTheChild) {
   TaskSet tasks;
-  Event event(loop);
-  Log log;
-  int result = 0, alive = 0;
-  tasks.start(own(loop, after(event, 8, &log, &alive), &log, &result));
-  loop.turn(false);
-  EXPECT_EQ(log, (Log{"pending"}));
-  event.notify_all();
-  EXPECT_EQ(log, (Log{"pending"}));
-  loop.turn(false);  // resumes the child, which readies the owner for the turn after
-  EXPECT_EQ(log, (Log{"pending", "child"}));
-  EXPECT_EQ(alive, 0) << "a child that is done has given its locals back";
-  loop.turn(false);
-  EXPECT_EQ(log, (Log{"pending", "child", "owner"}));
-  EXPECT_EQ(result, 8);
+  tasks.start(own_child(8));
+  loop_.turn(false);
+  EXPECT_EQ(log_, (Log{"pending"}));
+  event_.notify_all();
+  EXPECT_EQ(log_, (Log{"pending"}));
+  loop_.turn(false);  // resumes the child, which readies the owner for the same turn
+  EXPECT_EQ(log_, (Log{"pending", "child", "owner"}));
+  EXPECT_EQ(alive_, 0) << "a child that is done has given its locals back";
+  EXPECT_EQ(result_, 8);
   EXPECT_TRUE(tasks.empty());
 }
 
-TEST(Alongside, CancelsAPendingChildWithItsOwner) {
-  Loop loop;
-  Event event(loop);
-  Log log;
-  int result = 0, alive = 0;
-  const int64_t frames = live_frames();
+TEST_F(AlongsideChild, IsCancelledWithItsOwnerWhilePending) {
   {
     TaskSet tasks;
-    tasks.start(own(loop, after(event, 9, &log, &alive), &log, &result));
-    loop.turn(false);
-    EXPECT_EQ(alive, 1);
+    tasks.start(own_child(9));
+    loop_.turn(false);
+    EXPECT_EQ(alive_, 1);
   }
-  EXPECT_EQ(alive, 0);
-  EXPECT_EQ(live_frames(), frames);
-  event.notify_all();
-  loop.turn(false);
-  EXPECT_EQ(log, (Log{"pending"}));
-  EXPECT_EQ(result, 0);
+  EXPECT_EQ(alive_, 0);
+  EXPECT_EQ(live_frames(), frames_);
+  event_.notify_all();
+  loop_.turn(false);
+  EXPECT_EQ(log_, (Log{"pending"}));
+  EXPECT_EQ(result_, 0);
 }
 
-TEST(Alongside, LeavesNothingBehindWhenTheOwnerIsCancelledAfterTheChildEnded) {
-  Loop loop;
-  Event event(loop);
-  Log log;
-  int result = 0, alive = 0;
-  const int64_t frames = live_frames();
-  {
-    TaskSet tasks;
-    tasks.start(own(loop, after(event, 9, &log, &alive), &log, &result));
-    event.notify_all();
-    loop.turn(false);  // the owner is ready now, and is destroyed before it goes on
-    EXPECT_EQ(log.back(), "child");
-  }
-  loop.turn(false);
-  EXPECT_EQ(log.back(), "child");
-  EXPECT_EQ(live_frames(), frames);
+RootTask end_at(Event& event, TaskSet* others) {
+  co_await event.wait();
+  others->end_all();
+}
+
+TEST_F(AlongsideChild, LeavesNothingBehindWhenTheOwnerIsCancelledAfterTheChildEnded) {
+  TaskSet tasks;
+  TaskSet killers;
+  tasks.start(own_child(9));
+  killers.start(end_at(event_, &tasks));
+  event_.notify_all();
+  loop_.turn(false);  // the child, which readies the owner, the killer, and then nobody
+  EXPECT_EQ(log_.back(), "child");
+  EXPECT_TRUE(killers.empty());
+  EXPECT_EQ(live_frames(), frames_);
 }
 
 Task<void> nothing(Event& event) {

@@ -20,28 +20,35 @@ uint8_t readiness_of(uint32_t events) {
   // EPOLLRDHUP can arrive together with the peer's last bytes. It is only a reason to go on
   // reading; what ends a direction is a read that returns zero.
   if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) bits |= kHangup;
+  if (events & EPOLLERR) bits |= kBroken;
   // A read stops in front of an urgent byte, so there too a short read does not mean that the
   // socket is empty (RFC 6093).
   if (events & EPOLLPRI) bits |= kReadable | kHangup;
   return bits;
 }
 
-}  // namespace
-
-Source::Source(Loop& loop, int fd, Trigger trigger, uint8_t directions) : loop_(&loop) {
-  slot_ = loop.take_slot(*this);
+// EPOLLPRI goes with EPOLLIN: the kernel announces any data as both.
+uint32_t events_of(uint8_t directions) {
   uint32_t events = EPOLLRDHUP;
   if (directions & kReadable) events |= EPOLLIN | EPOLLPRI;
   if (directions & kWritable) events |= EPOLLOUT;
-  if (trigger == Trigger::kEdge) events |= EPOLLET;
-  const uint64_t tag = uint64_t{loop.slots_[slot_].generation} << 32 | slot_;
-  const int result = sys::calls::epoll_add(loop.epoll_.get(), fd, events, tag);
+  return events;
+}
+
+}  // namespace
+
+Source::Source(Loop& loop, int fd, Trigger trigger, uint8_t directions) : loop_(&loop) {
+  slot_ = loop.take_slot(*this, fd);
+  trigger_ = trigger;
+  armed_ = directions;
+  const uint32_t events = events_of(directions) | (trigger == Trigger::kEdge ? EPOLLET : 0u);
+  const int result = sys::calls::epoll_add(loop.epoll_.get(), fd, events, loop.tag_of(slot_));
   if (result == 0) return;
   // fs.epoll.max_user_watches is counted per user, so strangers can use it up. A socket that cannot
   // be watched is shut down and reported as ready for everything: it ends like one whose peer left.
   PENSTOCK_CHECK(result == -ENOSPC || result == -ENOMEM);
   PENSTOCK_CHECK(sys::calls::shutdown(fd, SHUT_RDWR) != -ENOTSOCK);
-  ready_ = kReadable | kWritable | kHangup;
+  ready_ = kReadable | kWritable | kHangup | kBroken;
 }
 
 Source::Source(Source&& other) noexcept {
@@ -55,6 +62,8 @@ Source& Source::operator=(Source&& other) noexcept {
   loop_ = std::exchange(other.loop_, nullptr);
   slot_ = other.slot_;
   ready_ = other.ready_;
+  trigger_ = other.trigger_;
+  armed_ = other.armed_;
   if (loop_) loop_->slots_[slot_].source = this;
   return *this;
 }
@@ -73,21 +82,48 @@ void Source::forget_shared(int fd) {
 }
 
 void Source::signal(uint8_t bits) {
+  const bool known = ready_ & bits & kReadable;
   ready_ |= bits;
-  if (waiter_ && (bits & (interest_ | kHangup))) waiter_->wake();
+  if (!waiter_) return;
+  if (bits & (interest_ | kHangup)) {
+    waiter_->wake();
+  } else if (known && trigger_ == Trigger::kEdge) {
+    // What was there before cannot be passed on yet, and each segment that comes would wake the
+    // loop: a blocked stream cost 30 turns per MiB.
+    arm(armed_ & ~kReadable);
+  }
+}
+
+void Source::await_more() {
+  clear(kReadable);
+  arm(armed_ | kReadable);
+}
+
+// Whatever is possible now is reported once more, so what is known already is left out.
+void Source::arm(uint8_t directions) {
+  armed_ = static_cast<uint8_t>(directions & ~(ready_ & kWritable));
+  PENSTOCK_CHECK(sys::calls::epoll_modify(loop_->epoll_.get(), loop_->slots_[slot_].fd,
+                                          events_of(armed_) | EPOLLET, loop_->tag_of(slot_)) == 0);
 }
 
 void Timer::arm(Instant deadline) {
-  expired_ = false;
+  forget_firing();
   unlink();
   if (deadline == kNever) return;
   loop_->wheel_.insert(*this, loop_->tick_of(deadline));
+}
+
+bool Timer::fires_by(Instant deadline) const {
+  if (deadline == kNever) return !expired();
+  return armed() && when() <= loop_->tick_of(deadline);
 }
 
 void Waiter::watch(Source& source, uint8_t bits) {
   PENSTOCK_CHECK(!source.waiter_);
   source.waiter_ = this;
   source.interest_ = bits;
+  const auto unheard = static_cast<uint8_t>(bits & ~source.armed_ & ~source.ready_);
+  if (unheard != 0) source.arm(source.armed_ | unheard);
   sources_.push_back(source);
 }
 
@@ -105,6 +141,10 @@ void Waiter::watch(AlongsideBase& work) {
 
 void Waiter::wake() {
   if (!linked()) loop_->ready_.push_back(*this);
+}
+
+void Waiter::wake_later() {
+  if (!linked()) loop_->later_.push_back(*this);
 }
 
 void Waiter::detach() {
@@ -153,6 +193,7 @@ void Loop::run() {
 }
 
 void Loop::turn(bool may_sleep) {
+  ready_.take_all(later_);
   poll(may_sleep && ready_.empty());
   const Instant began = read_clock();
   fire_timers();
@@ -165,12 +206,10 @@ void Loop::turn(bool may_sleep) {
 }
 
 void Loop::resume_ready() {
-  // Only those that are ready now: a coroutine that yields goes behind the next poll, so that a
-  // fast stream cannot starve the descriptors of others.
-  List<Waiter> batch;
-  batch.take_all(ready_);
-  while (!batch.empty()) {
-    Waiter& waiter = batch.front();
+  // Those whom these wake go on in the same turn; a coroutine that yields goes behind the next
+  // poll, so that a fast stream cannot starve the descriptors of others.
+  while (!ready_.empty()) {
+    Waiter& waiter = ready_.front();
     waiter.unlink();
     waiter.coroutine_.resume();
   }
@@ -180,7 +219,6 @@ void Loop::fire_timers() {
   const auto elapsed = std::chrono::floor<std::chrono::milliseconds>(now_ - epoch_);
   wheel_.advance(static_cast<uint64_t>(elapsed / kTick), [](WheelEntry& entry) {
     auto& timer = static_cast<Timer&>(entry);
-    timer.expired_ = true;
     if (timer.waiter_) timer.waiter_->wake();
   });
 }
@@ -223,21 +261,22 @@ uint64_t Loop::tick_of(Instant instant) const {
                                kTick);
 }
 
-uint32_t Loop::take_slot(Source& source) {
-  if (free_slots_.empty()) {
-    free_slots_.push_back(static_cast<uint32_t>(slots_.size()));
+uint32_t Loop::take_slot(Source& source, int fd) {
+  if (free_slot_ == kNoSlot) {
+    free_slot_ = static_cast<uint32_t>(slots_.size());
     slots_.emplace_back();
   }
-  const uint32_t slot = free_slots_.back();
-  free_slots_.pop_back();
-  slots_[slot].source = &source;
-  return slot;
+  const uint32_t taken = free_slot_;
+  free_slot_ = slots_[taken].next_free;
+  slots_[taken].source = &source;
+  slots_[taken].fd = fd;
+  return taken;
 }
 
 void Loop::give_slot(uint32_t slot) {
   slots_[slot].source = nullptr;
   ++slots_[slot].generation;
-  free_slots_.push_back(slot);
+  slots_[slot].next_free = std::exchange(free_slot_, slot);
 }
 
 }  // namespace penstock::loop

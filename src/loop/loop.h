@@ -1,8 +1,9 @@
 // One thread's scheduler: edge-triggered epoll, a timer wheel, a list of coroutines that are
 // ready to go on, and a mailbox for other threads. run() is the only function that sleeps.
 //
-// A descriptor is registered once, for both directions, for as long as its Source lives; what
-// the kernel reported is remembered in the Source until a read or write says EAGAIN.
+// A descriptor is registered once, for as long as its Source lives; what the kernel reported is
+// remembered in the Source until a read or write says EAGAIN. A direction that nobody waits for is
+// taken out when its reports become noise, and put back by the next who waits for it.
 //
 // Thread: everything belongs to the thread that calls run(), but mailbox().
 // Lifetime: the Loop outlives every Source, Timer and Waiter made on it.
@@ -12,8 +13,8 @@
 #include <atomic>
 #include <coroutine>
 #include <cstdint>
+#include <deque>
 #include <functional>
-#include <vector>
 
 #include "base/list.h"
 #include "base/time.h"
@@ -32,6 +33,7 @@ enum Readiness : uint8_t {
   kReadable = 1,
   kWritable = 2,
   kHangup = 4,  // FIN or error was reported: a read will say which, even after a short read
+  kBroken = 8,  // an error (RST, refused connect) was reported: SO_ERROR says which
 };
 
 // A descriptor's registration with the loop. The descriptor must stay open while it exists.
@@ -48,7 +50,13 @@ class Source : public ListNode {
 
   uint8_t ready() const { return ready_; }
   bool ready(uint8_t any_of) const { return (ready_ & any_of) != 0; }
+  Loop& loop() const { return *loop_; }
   void clear(uint8_t bits) { ready_ &= static_cast<uint8_t>(~bits); }
+  // Takes it for ready although nothing was reported; an attempt that says EAGAIN clears it.
+  void suppose(uint8_t bits) { ready_ |= bits; }
+  // Takes it for unreadable until the kernel says otherwise, at once if it is readable now: for a
+  // reader that knows of bytes it does not want before SO_RCVLOWAT is reached.
+  void await_more();
 
   // Ends the registration now rather than at destruction; the descriptor is to be closed next.
   void forget();
@@ -60,12 +68,15 @@ class Source : public ListNode {
   friend class Loop;
   friend class Waiter;
   void signal(uint8_t bits);
+  void arm(uint8_t directions);
 
   Loop* loop_ = nullptr;
   Waiter* waiter_ = nullptr;  // who waits for it now; the list node links it to that waiter
   uint32_t slot_ = 0;
   uint8_t ready_ = 0;
   uint8_t interest_ = 0;
+  Trigger trigger_ = Trigger::kEdge;
+  uint8_t armed_ = 0;  // the directions that the kernel reports
 };
 
 // A deadline that stays armed across waits; re-arming costs a list operation, no system call.
@@ -75,15 +86,17 @@ class Timer : public WheelEntry {
 
   // kNever disarms. A deadline that has passed fires in the next turn.
   void arm(Instant deadline);
-  bool expired() const { return expired_; }
+  Loop& loop() const { return *loop_; }
+  bool expired() const { return fired(); }
   bool armed() const { return linked(); }
+  // It is armed and will fire by `deadline`. By kNever: there is nothing to arm it for.
+  bool fires_by(Instant deadline) const;
 
  private:
   friend class Loop;
   friend class Waiter;
   Loop* loop_;
   Waiter* waiter_ = nullptr;
-  bool expired_ = false;
 };
 
 // One suspended coroutine and what may wake it. Awaitables are made of it; it detaches from
@@ -99,8 +112,9 @@ class Waiter : public ListNode {
   void watch(AlongsideBase& work);
 
   void suspend(std::coroutine_handle<> coroutine) { coroutine_ = coroutine; }
-  void wake();    // goes on in this turn or the next; waking twice is waking once
-  void detach();  // from all that it watches
+  void wake();        // goes on in this turn; waking twice is waking once
+  void wake_later();  // in the next turn, behind what epoll has to say
+  void detach();      // from all that it watches
 
  private:
   friend class AlongsideBase;
@@ -140,7 +154,7 @@ class [[nodiscard]] Wait {
   bool await_ready() const { return ready_; }
   void await_suspend(std::coroutine_handle<> coroutine) {
     waiter_.suspend(coroutine);
-    if (soon_) waiter_.wake();
+    if (soon_) waiter_.wake_later();
   }
   void await_resume() { waiter_.detach(); }
 
@@ -223,14 +237,21 @@ class Loop {
   friend class Timer;
   friend class Waiter;
 
+  static constexpr uint32_t kNoSlot = UINT32_MAX;
   struct Slot {
-    Source* source = nullptr;
+    Source* source = nullptr;  // nothing: it is free
     uint32_t generation = 0;
+    union {
+      int fd;
+      uint32_t next_free = kNoSlot;
+    };
   };
 
   uint64_t tick_of(Instant instant) const;
-  uint32_t take_slot(Source& source);
+  uint32_t take_slot(Source& source, int fd);
   void give_slot(uint32_t slot);
+  // What epoll gives back with an event.
+  uint64_t tag_of(uint32_t slot) const { return uint64_t{slots_[slot].generation} << 32 | slot; }
   void resume_ready();
   void fire_timers();
   void poll(bool may_sleep);
@@ -242,10 +263,11 @@ class Loop {
   sys::Fd epoll_;
   TimerWheel wheel_;
   List<Waiter> ready_;
+  List<Waiter> later_;  // have had their share of this turn
   // epoll events name a slot and a generation, not a Source: an event of a descriptor that was
   // closed earlier in the same batch finds another generation and is dropped.
-  std::vector<Slot> slots_;
-  std::vector<uint32_t> free_slots_;
+  std::deque<Slot> slots_;  // grows without moving, which would be a stall with many tunnels
+  uint32_t free_slot_ = kNoSlot;
   Mailbox mailbox_;
   Source mailbox_source_;
   bool stopping_ = false;

@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "loop/rig_test.h"
 #include "loop/task.h"
 #include "sys/fd.h"
 
@@ -36,15 +37,6 @@ struct Pair {
   sys::Fd near;
   sys::Fd far;
 };
-
-// Turns until `done`, and gives up where a correct loop would have come to it long ago.
-template <class Done>
-void drive(Loop& loop, Done&& done) {
-  Timer guard(loop);
-  guard.arm(loop.read_clock() + std::chrono::seconds(20));
-  while (!done() && !guard.expired()) loop.turn(true);
-  EXPECT_TRUE(done());
-}
 
 TEST(Source, RemembersReadinessUntilItIsCleared) {
   Loop loop;
@@ -119,34 +111,35 @@ RootTask await_either(Loop& loop, Source& a, Source& b, Log* log) {
   log->push_back(std::string(a.ready(kReadable) ? "a" : "") + (b.ready(kReadable) ? "b" : ""));
 }
 
-TEST(Wait, EndsWhenEitherOfTwoSourcesIsReady) {
+// Two descriptors, and a task that waits for either of them to become readable.
+struct Either {
+  Either() { tasks.start(await_either(loop, at_a, at_b, &log)); }
+
   Loop loop;
   const Pair a, b;
-  Source at_a(loop, a.near.get()), at_b(loop, b.near.get());
-  TaskSet tasks;
+  Source at_a{loop, a.near.get()}, at_b{loop, b.near.get()};
   Log log;
-  tasks.start(await_either(loop, at_a, at_b, &log));
-  loop.turn(false);
-  EXPECT_THAT(log, IsEmpty()) << "being writable is not what it waits for";
-  b.send_from_far();
-  loop.turn(false);
-  EXPECT_THAT(log, ElementsAre("b"));
-  EXPECT_TRUE(tasks.empty());
+  TaskSet tasks;
+};
+
+TEST(Wait, EndsWhenEitherOfTwoSourcesIsReady) {
+  Either either;
+  either.loop.turn(false);
+  EXPECT_THAT(either.log, IsEmpty()) << "being writable is not what it waits for";
+  either.b.send_from_far();
+  either.loop.turn(false);
+  EXPECT_THAT(either.log, ElementsAre("b"));
+  EXPECT_TRUE(either.tasks.empty());
 }
 
 TEST(Wait, GoesOnOnceWhenBothAreReadyInOneTurn) {
-  Loop loop;
-  const Pair a, b;
-  Source at_a(loop, a.near.get()), at_b(loop, b.near.get());
-  TaskSet tasks;
-  Log log;
-  tasks.start(await_either(loop, at_a, at_b, &log));
-  a.send_from_far();
-  b.send_from_far();
-  loop.turn(false);
-  EXPECT_THAT(log, ElementsAre("ab"));
-  tasks.start(await_either(loop, at_a, at_b, &log));
-  EXPECT_THAT(log, ElementsAre("ab", "ab")) << "what is ready already is not waited for";
+  Either either;
+  either.a.send_from_far();
+  either.b.send_from_far();
+  either.loop.turn(false);
+  EXPECT_THAT(either.log, ElementsAre("ab"));
+  either.tasks.start(await_either(either.loop, either.at_a, either.at_b, &either.log));
+  EXPECT_THAT(either.log, ElementsAre("ab", "ab")) << "what is ready already is not waited for";
 }
 
 RootTask await_writable(Loop& loop, Source& source, Log* log) {
@@ -171,6 +164,42 @@ TEST(Wait, HearsOfAHangUpWhicheverDirectionItWaitsFor) {
   ::shutdown(pair.far.get(), SHUT_WR);  // EPOLLRDHUP alone: the source does not become writable
   loop.turn(false);
   EXPECT_THAT(log, ElementsAre("hang-up"));
+}
+
+RootTask await_readable(Loop& loop, Source& source, Log* log) {
+  co_await Wait(loop).on(source, kReadable);
+  log->push_back("readable");
+}
+
+TEST(Wait, ForTheOneDirectionSilencesArrivalsInTheOther) {
+  Loop loop;
+  Pair pair;
+  const std::array<char, 4096> bytes{};
+  while (::write(pair.near.get(), bytes.data(), bytes.size()) > 0) {
+  }
+  Source source(loop, pair.near.get());
+  loop.turn(false);
+  TaskSet tasks;
+  Log log;
+  tasks.start(await_writable(loop, source, &log));
+  for (int i = 0; i < 3; ++i) {
+    pair.send_from_far();
+    loop.turn(false);
+  }
+  EXPECT_TRUE(source.ready(kReadable)) << "known since the first of them";
+  source.clear(kReadable);
+  pair.send_from_far();
+  loop.turn(false);
+  EXPECT_FALSE(source.ready(kReadable)) << "the kernel was told to keep it to itself";
+  std::array<char, 4096> taken;
+  while (::read(pair.far.get(), taken.data(), taken.size()) > 0) {
+  }
+  loop.turn(false);
+  EXPECT_THAT(log, ElementsAre("writable")) << "what it waits for still comes";
+  Log reader;
+  tasks.start(await_readable(loop, source, &reader));
+  drive(loop, [&] { return !reader.empty(); });
+  EXPECT_THAT(reader, ElementsAre("readable")) << "a reader hears of what had come meanwhile";
 }
 
 RootTask cancel_when_ready(Loop& loop, Source& source, TaskSet* others) {
@@ -225,6 +254,21 @@ TEST(Timer, IsDisarmedByNeverAndForgetsThatItExpired) {
   EXPECT_TRUE(timer.armed());
   timer.arm(kNever);
   EXPECT_FALSE(timer.armed());
+}
+
+TEST(Timer, SaysWhetherItFiresInTime) {
+  Loop loop;
+  Timer timer(loop);
+  const Instant now = loop.read_clock();
+  EXPECT_FALSE(timer.fires_by(now + milliseconds(5)));
+  EXPECT_TRUE(timer.fires_by(kNever)) << "there is nothing to be in time for";
+  timer.arm(now + milliseconds(5));
+  EXPECT_TRUE(timer.fires_by(now + milliseconds(5)));
+  EXPECT_TRUE(timer.fires_by(now + milliseconds(50)));
+  EXPECT_FALSE(timer.fires_by(now + milliseconds(2)));
+  drive(loop, [&] { return timer.expired(); });
+  EXPECT_FALSE(timer.fires_by(now + milliseconds(50)));
+  EXPECT_FALSE(timer.fires_by(kNever)) << "it has to be disarmed to be forgotten";
 }
 
 TEST(Timer, ThatIsPushedBackDoesNotWakeAtTheOldDeadline) {

@@ -2,10 +2,20 @@
 
 #include <sys/socket.h>
 
+#include <utility>
+
 #include "sys/calls.h"
 #include "sys/socket.h"
 
 namespace penstock::loop {
+
+Stream Stream::accepted(Loop& loop, sys::Fd fd) {
+  Stream out;
+  out.fd_ = std::move(fd);
+  out.source_ = Source(loop, out.fd_.get(), Source::Trigger::kEdge, kReadable);
+  out.source_.suppose(kWritable);
+  return out;
+}
 
 Moved Stream::read(std::span<uint8_t> into) {
   const Moved moved{sys::calls::recv(fd_.get(), into.data(), into.size())};
@@ -21,6 +31,10 @@ Moved Stream::write(std::span<const uint8_t> from) {
   const bool filled = moved.bytes() && static_cast<size_t>(moved.count) < from.size();
   if (moved.would_block() || filled) source_.clear(kWritable);
   return moved;
+}
+
+void Stream::guard(Duration quiet, Duration unacknowledged) {
+  if (!std::exchange(guarded_, true)) sys::set_liveness(fd_.get(), quiet, unacknowledged);
 }
 
 void Stream::shutdown_write() {

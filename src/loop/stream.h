@@ -30,10 +30,13 @@ class Stream {
  public:
   Stream() = default;
   Stream(Loop& loop, sys::Fd fd) : fd_(std::move(fd)), source_(loop, fd_.get()) {}
+  // One that was accepted can be written to, and need not hear so: saves a turn of the loop.
+  static Stream accepted(Loop& loop, sys::Fd fd);
   Stream(Stream&&) noexcept = default;
   Stream& operator=(Stream&& other) noexcept {
     source_ = std::move(other.source_);  // before the descriptor it names is closed
     fd_ = std::move(other.fd_);
+    guarded_ = other.guarded_;
     return *this;
   }
 
@@ -44,12 +47,15 @@ class Stream {
   Moved read(std::span<uint8_t> into);
   Moved write(std::span<const uint8_t> from);
 
+  // sys::set_liveness(), the first time that it is called.
+  void guard(Duration quiet, Duration unacknowledged);
   void shutdown_write();
   void reset_on_close();  // the close sends RST
   void close();
 
  private:
   sys::Fd fd_;
+  bool guarded_ = false;
   Source source_;
 };
 

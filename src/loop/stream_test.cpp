@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "loop/rig_test.h"
 #include "loop/task.h"
 #include "sys/socket.h"
 
@@ -30,76 +31,14 @@ struct Connection {
   Stream far;
 };
 
-template <class Done>
-void drive(Loop& loop, Done&& done) {
-  Timer guard(loop);
-  guard.arm(loop.read_clock() + std::chrono::seconds(20));
-  while (!done() && !guard.expired()) loop.turn(true);
-  EXPECT_TRUE(done());
-}
-
 std::span<const uint8_t> bytes_of(std::string_view text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
 }
 
-TEST(Stream, KnowsAfterAShortReadThatNothingIsLeft) {
-  Loop loop;
-  Connection connection(loop);
-  connection.far.write(bytes_of("abc"));
+// The far side says `text`, and the loop has heard of it.
+void say(Loop& loop, Connection& connection, std::string_view text) {
+  connection.far.write(bytes_of(text));
   drive(loop, [&] { return connection.near.source().ready(kReadable); });
-  std::array<uint8_t, 16> buffer;
-  EXPECT_EQ(connection.near.read(buffer).count, 3);
-  EXPECT_FALSE(connection.near.source().ready(kReadable));
-  EXPECT_TRUE(connection.near.read(buffer).would_block());
-}
-
-TEST(Stream, KnowsAfterAFullReadThatMoreMayFollow) {
-  Loop loop;
-  Connection connection(loop);
-  connection.far.write(bytes_of("abc"));
-  drive(loop, [&] { return connection.near.source().ready(kReadable); });
-  std::array<uint8_t, 3> buffer;
-  EXPECT_EQ(connection.near.read(buffer).count, 3);
-  EXPECT_TRUE(connection.near.source().ready(kReadable));
-  EXPECT_TRUE(connection.near.read(buffer).would_block());
-  EXPECT_FALSE(connection.near.source().ready(kReadable));
-}
-
-// The FIN was announced together with the bytes: no further edge would come for it.
-TEST(Stream, ReadsTheEndThatStandsBehindAShortRead) {
-  Loop loop;
-  Connection connection(loop);
-  connection.far.write(bytes_of("abc"));
-  connection.far.shutdown_write();
-  drive(loop, [&] { return connection.near.source().ready(kHangup); });
-  std::array<uint8_t, 16> buffer;
-  EXPECT_EQ(connection.near.read(buffer).count, 3);
-  ASSERT_TRUE(connection.near.source().ready(kReadable));
-  EXPECT_TRUE(connection.near.read(buffer).end());
-}
-
-TEST(Stream, HearsOfAnEndThatComesAfterAShortRead) {
-  Loop loop;
-  Connection connection(loop);
-  connection.far.write(bytes_of("abc"));
-  drive(loop, [&] { return connection.near.source().ready(kReadable); });
-  std::array<uint8_t, 16> buffer;
-  EXPECT_EQ(connection.near.read(buffer).count, 3);
-  connection.far.shutdown_write();
-  drive(loop, [&] { return connection.near.source().ready(kReadable); });
-  EXPECT_TRUE(connection.near.read(buffer).end());
-}
-
-TEST(Stream, SaysHowTheOtherSideWentAway) {
-  Loop loop;
-  Connection connection(loop);
-  connection.far.reset_on_close();
-  connection.far.close();
-  drive(loop, [&] { return connection.near.source().ready(kHangup); });
-  std::array<uint8_t, 16> buffer;
-  const Moved moved = connection.near.read(buffer);
-  EXPECT_TRUE(moved.failed());
-  EXPECT_EQ(moved.error(), ECONNRESET);
 }
 
 RootTask send_all(Loop& loop, Stream& stream, std::string_view bytes, Instant deadline, int* out) {
@@ -130,6 +69,104 @@ std::string pattern(size_t size) {
   std::string out(size, '\0');
   for (size_t i = 0; i < size; ++i) out[i] = static_cast<char>(i * 2654435761u >> 13);
   return out;
+}
+
+TEST(Stream, KnowsAfterAShortReadThatNothingIsLeft) {
+  Loop loop;
+  Connection connection(loop);
+  say(loop, connection, "abc");
+  std::array<uint8_t, 16> buffer;
+  EXPECT_EQ(connection.near.read(buffer).count, 3);
+  EXPECT_FALSE(connection.near.source().ready(kReadable));
+  EXPECT_TRUE(connection.near.read(buffer).would_block());
+}
+
+TEST(Stream, KnowsAfterAFullReadThatMoreMayFollow) {
+  Loop loop;
+  Connection connection(loop);
+  say(loop, connection, "abc");
+  std::array<uint8_t, 3> buffer;
+  EXPECT_EQ(connection.near.read(buffer).count, 3);
+  EXPECT_TRUE(connection.near.source().ready(kReadable));
+  EXPECT_TRUE(connection.near.read(buffer).would_block());
+  EXPECT_FALSE(connection.near.source().ready(kReadable));
+}
+
+// The FIN was announced together with the bytes: no further edge would come for it.
+TEST(Stream, ReadsTheEndThatStandsBehindAShortRead) {
+  Loop loop;
+  Connection connection(loop);
+  connection.far.write(bytes_of("abc"));
+  connection.far.shutdown_write();
+  drive(loop, [&] { return connection.near.source().ready(kHangup); });
+  EXPECT_FALSE(connection.near.source().ready(kBroken));
+  std::array<uint8_t, 16> buffer;
+  EXPECT_EQ(connection.near.read(buffer).count, 3);
+  ASSERT_TRUE(connection.near.source().ready(kReadable));
+  EXPECT_TRUE(connection.near.read(buffer).end());
+}
+
+TEST(Stream, HearsOfAnEndThatComesAfterAShortRead) {
+  Loop loop;
+  Connection connection(loop);
+  say(loop, connection, "abc");
+  std::array<uint8_t, 16> buffer;
+  EXPECT_EQ(connection.near.read(buffer).count, 3);
+  connection.far.shutdown_write();
+  drive(loop, [&] { return connection.near.source().ready(kReadable); });
+  EXPECT_TRUE(connection.near.read(buffer).end());
+}
+
+TEST(Stream, WaitsForMoreThanIsThere) {
+  Loop loop;
+  Connection connection(loop);
+  sys::set_receive_low_water(connection.near.fd(), 10);
+  connection.far.write(bytes_of("12345"));
+  Source& source = connection.near.source();
+  source.suppose(kReadable);
+  source.await_more();
+  loop.turn(false);
+  EXPECT_FALSE(source.ready(kReadable)) << "below the mark";
+  say(loop, connection, "67890");
+  source.await_more();
+  drive(loop, [&] { return source.ready(kReadable); });  // nothing new has to come for it
+  std::array<uint8_t, 16> buffer;
+  EXPECT_EQ(connection.near.read(buffer).count, 10);
+}
+
+TEST(Stream, ThatWasAcceptedIsWritableAndHearsWhenItIsAgain) {
+  Loop loop;
+  const auto listener = sys::open_listener(*Endpoint::parse("127.0.0.1:0"), {});
+  auto client = sys::start_connect(*sys::local_endpoint(listener->get()), {});
+  auto accepted = sys::accept_connection(listener->get());
+  ASSERT_TRUE(client && accepted);
+  Stream far(loop, std::move(*client));
+  Stream near = Stream::accepted(loop, std::move(accepted->fd));
+  EXPECT_TRUE(near.source().ready(kWritable)) << "before the loop has asked anybody";
+  int outcome = -1;
+  TaskSet tasks;
+  const std::string much(8 << 20, 'm');
+  tasks.start(send_all(loop, near, much, kNever, &outcome));
+  loop.turn(false);
+  ASSERT_EQ(outcome, -1) << "it does not fit";
+  std::string got;
+  tasks.start(receive(loop, far, much.size(), &got));
+  drive(loop, [&] { return tasks.empty(); });
+  EXPECT_EQ(outcome, 0);
+  EXPECT_EQ(got, much);
+}
+
+TEST(Stream, SaysHowTheOtherSideWentAway) {
+  Loop loop;
+  Connection connection(loop);
+  connection.far.reset_on_close();
+  connection.far.close();
+  drive(loop, [&] { return connection.near.source().ready(kHangup); });
+  EXPECT_TRUE(connection.near.source().ready(kBroken));
+  std::array<uint8_t, 16> buffer;
+  const Moved moved = connection.near.read(buffer);
+  EXPECT_TRUE(moved.failed());
+  EXPECT_EQ(moved.error(), ECONNRESET);
 }
 
 TEST(WriteAll, WritesMoreThanTheSocketsHoldAsTheReaderMakesRoom) {

@@ -16,10 +16,14 @@ namespace penstock::loop {
 class WheelEntry : public ListNode {
  public:
   uint64_t when() const { return when_; }
+  bool fired() const { return fired_; }
+  void forget_firing() { fired_ = false; }
 
  private:
   friend class TimerWheel;
-  uint64_t when_ = 0;
+  // In one word: every idle tunnel holds an entry.
+  uint64_t when_ : 63 = 0;
+  uint64_t fired_ : 1 = false;
 };
 
 class TimerWheel {
@@ -42,6 +46,7 @@ class TimerWheel {
     while (!due.empty()) {
       WheelEntry& entry = due.front();
       entry.unlink();
+      entry.fired_ = true;
       fire(entry);
     }
   }

@@ -1,5 +1,6 @@
 #include "server/listener.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include "http/reply.h"
@@ -9,8 +10,8 @@
 namespace penstock::server {
 namespace {
 
-// Connections taken before others of this worker get their turn.
-constexpr int kBatch = 32;
+// Connections taken at most before others of this worker get their turn.
+constexpr int kBatchMax = 32;
 // How long to leave the queue alone when there is no descriptor for whoever waits in it.
 constexpr Duration kPause = std::chrono::milliseconds(20);
 
@@ -21,10 +22,7 @@ bool out_of_descriptors(int error) {
 }  // namespace
 
 Listener::Listener(session::Worker& worker, sys::Fd fd)
-    : worker_(worker),
-      fd_(std::move(fd)),
-      source_(worker.loop(), fd_.get(), loop::Source::Trigger::kEdge, loop::kReadable),
-      reserve_(sys::calls::eventfd()) {
+    : worker_(worker), fd_(std::move(fd)), reserve_(sys::calls::eventfd()) {
   tasks_.start(accept_all());
 }
 
@@ -33,27 +31,51 @@ Listener::~Listener() {
   source_.forget_shared(fd_.get());
 }
 
+// Level-triggered, since then epoll says whether somebody is left in the queue, and not an
+// accept(2) that fails. How many to take before asking grows while the queue outlasts a turn.
+void Listener::watch() {
+  source_ = loop::Source(worker_.loop(), fd_.get(), loop::Source::Trigger::kLevel, loop::kReadable);
+}
+
 loop::RootTask Listener::accept_all() {
   loop::Loop& loop = worker_.loop();
-  for (int taken = 0;;) {
+  watch();
+  for (int batch = 1;;) {
+    const uint64_t turn = loop.usage().turns;
+    co_await loop::Wait(loop).on(source_, loop::kReadable);
+    source_.clear(loop::kReadable);
+    if (loop.usage().turns > turn + 1) batch = 1;
+    const auto taken = accept_some(batch);
+    if (taken) {
+      batch = std::clamp(*taken < batch ? *taken : batch + 1, 1, kBatchMax);
+      continue;
+    }
+    worker_.metrics().accept_errors.add();
+    if (out_of_descriptors(taken.error())) shed_one();
+    // Unwatched, or a queue that nobody can empty would wake the loop at once, again and again.
+    source_.forget_shared(fd_.get());
+    co_await loop::SleepUntil(loop, loop.now() + kPause);
+    watch();
+  }
+}
+
+// How many were taken: `batch`, or all there were.
+sys::SysResult<int> Listener::accept_some(int batch) {
+  int taken = 0;
+  while (taken < batch) {
     auto accepted = sys::accept_connection(fd_.get());
     if (accepted) {
       worker_.welcome(std::move(accepted->fd), accepted->peer, worker_.door().take_seat());
-      if (++taken % kBatch == 0) co_await loop::Wait(loop).soon();
+      ++taken;
       continue;
     }
-    if (accepted.error() == EAGAIN) {
-      source_.clear(loop::kReadable);
-      co_await loop::Wait(loop).on(source_, loop::kReadable);
-      continue;
-    }
+    if (accepted.error() == EAGAIN) break;
     // Errors of the connection that was to be accepted (accept(2)): it is gone, the next may not
     // be.
     if (accepted.error() == ECONNABORTED || accepted.error() == EPROTO) continue;
-    worker_.metrics().accept_errors.add();
-    if (out_of_descriptors(accepted.error())) shed_one();
-    co_await loop::SleepUntil(loop, loop.now() + kPause);
+    return std::unexpected(accepted.error());
   }
+  return taken;
 }
 
 void Listener::accept_rest() {

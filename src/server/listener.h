@@ -7,6 +7,7 @@
 #include "loop/task.h"
 #include "session/worker.h"
 #include "sys/fd.h"
+#include "sys/socket.h"
 
 namespace penstock::server {
 
@@ -19,7 +20,9 @@ class Listener {
   void accept_rest();
 
  private:
+  void watch();
   loop::RootTask accept_all();
+  sys::SysResult<int> accept_some(int batch);
   void shed_one();
 
   session::Worker& worker_;

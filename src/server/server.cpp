@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <ctime>
 
+#include "base/counted.h"
 #include "loop/frame.h"
 #include "observe/program_log.h"
 #include "sys/process.h"
@@ -34,10 +36,6 @@ Level level_of(config::LogLevel level) {
     case config::LogLevel::kError: return Level::kError;
   }
   return Level::kInfo;
-}
-
-std::string counted(uint64_t count, std::string_view thing) {
-  return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s");
 }
 
 // A line each.
@@ -96,6 +94,7 @@ bool Server::open() {
   }
   sockets_ = std::move(*sockets);
   door_ = std::make_unique<admission::Door>(door_limits(*config_));
+  look_at_interfaces();
   const auto situation = situation_for(config_);
   const auto epoch = static_cast<uint32_t>(std::time(nullptr));
   for (uint64_t i = 0; i < worker_count_; ++i) {
@@ -132,15 +131,11 @@ config::Snapshot Server::as_invoked(const config::Snapshot& config) const {
   return changed;
 }
 
-session::SituationPtr Server::situation_for(config::Snapshot config) {
+session::SituationPtr Server::situation_for(config::Snapshot config) const {
   policy::Surroundings surroundings;
   surroundings.listeners = sockets_.listeners;
   if (config->admin) surroundings.listeners.push_back(sockets_.admin_address);
-  // None: the kernel could not be asked (no descriptor left). What it said before still protects
-  // this machine; an empty list would open it.
-  auto addresses = sys::interface_addresses();
-  if (!addresses.empty()) own_addresses_ = std::move(addresses);
-  surroundings.addresses = own_addresses_;
+  surroundings.addresses = own_addresses_.last_known();
   return std::make_shared<const session::Situation>(std::move(config), std::move(surroundings));
 }
 
@@ -223,12 +218,22 @@ void Server::adopt(const session::SituationPtr& situation) {
   }
 }
 
+// True: this machine has other addresses than before.
+bool Server::look_at_interfaces() {
+  auto said = sys::interface_addresses();
+  if (!said) {
+    say(Level::kWarning, fmt::format("cannot read the addresses of this machine: {}; "
+                                     "those known before stay closed",
+                                     std::strerror(said.error())));
+  }
+  return own_addresses_.learn(std::move(said));
+}
+
 // An address that this machine gets while we run is as much its own as those it had before.
 loop::RootTask Server::follow_addresses() {
   for (;;) {
     co_await loop::SleepUntil(loop_, loop_.now() + kAddressCheck);
-    auto addresses = sys::interface_addresses();
-    if (addresses.empty() || addresses == own_addresses_) continue;
+    if (!look_at_interfaces()) continue;
     say(Level::kInfo, "the addresses of this machine have changed");
     adopt(situation_for(config_));
   }
@@ -253,6 +258,7 @@ void Server::reload() {
     config_ = *next;
     observe::set_log_level(level_of(config_->log.level));
     door_->set_limits(door_limits(*config_));
+    look_at_interfaces();
     adopt(situation_for(config_));
     ++reloads_done_;
     say(Level::kInfo, fmt::format("reloaded {}: {}", invocation_.config_file,

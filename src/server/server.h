@@ -14,6 +14,7 @@
 #include "loop/loop.h"
 #include "loop/task.h"
 #include "observe/line_sink.h"
+#include "server/own_addresses.h"
 #include "server/sockets.h"
 #include "server/worker_thread.h"
 
@@ -45,11 +46,12 @@ class Server final : public admin::Controls {
   loop::RootTask obey_signals();
   loop::RootTask drain();
   void reload();
+  bool look_at_interfaces();
   loop::RootTask follow_addresses();
   void adopt(const session::SituationPtr& situation);
   bool can_follow(const config::Config& next) const;
   config::Snapshot as_invoked(const config::Snapshot& config) const;
-  session::SituationPtr situation_for(config::Snapshot config);
+  session::SituationPtr situation_for(config::Snapshot config) const;
   admission::DoorLimits door_limits(const config::Config& config) const;
   int close();
 
@@ -64,7 +66,7 @@ class Server final : public admin::Controls {
   admission::DescriptorBudget budget_{};
   std::unique_ptr<observe::LineSink> log_;
   OpenSockets sockets_;
-  std::vector<IpAddress> own_addresses_;  // of this machine's interfaces, when last known
+  OwnAddresses own_addresses_;
   std::unique_ptr<admission::Door> door_;
   std::vector<std::unique_ptr<WorkerThread>> workers_;
   std::unique_ptr<admin::AdminServer> admin_;

@@ -70,6 +70,8 @@ void prepare(const OpenSockets& sockets, const config::Dial& dial) {
   for (const auto& listeners : sockets.per_worker) {
     for (const sys::Fd& fd : listeners) {
       sys::set_no_delay(fd.get());
+      sys::set_urgent_inline(fd.get());
+      sys::delay_acks(fd.get());
       sys::set_liveness(fd.get(), dial.keepalive, dial.unacknowledged);
     }
   }

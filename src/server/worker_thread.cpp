@@ -12,13 +12,13 @@
 namespace penstock::server {
 namespace {
 
-// How often tunnels are looked through for a progress line that is due.
-constexpr Duration kProgressCheck = std::chrono::seconds(1);
+// How often tunnels are looked through for what has come due.
+constexpr Duration kRound = std::chrono::seconds(1);
 
-loop::RootTask watch_progress(session::Worker& worker) {
+loop::RootTask make_rounds(session::Worker& worker) {
   for (;;) {
-    co_await loop::SleepUntil(worker.loop(), worker.loop().now() + kProgressCheck);
-    worker.log_progress();
+    co_await loop::SleepUntil(worker.loop(), worker.loop().now() + kRound);
+    worker.tend_tunnels();
   }
 }
 
@@ -58,7 +58,7 @@ void WorkerThread::run(session::Worker::Parts parts, std::vector<sys::Fd> listen
       accepting.clear();
     };
     loop::TaskSet tasks;
-    tasks.start(watch_progress(worker));
+    tasks.start(make_rounds(worker));
     loop_.run();
     close_listeners_ = nullptr;
     accepting.clear();

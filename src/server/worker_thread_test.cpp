@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <fstream>
 #include <future>
 
 #include "admin/metrics_page.h"
@@ -18,6 +19,17 @@ namespace {
 size_t open_descriptors() {
   using Files = std::filesystem::directory_iterator;
   return static_cast<size_t>(std::distance(Files("/proc/self/fd"), Files()));
+}
+
+// What the epoll instances of this process watch. A closed descriptor stays in the list for as long
+// as a duplicate of it is open.
+size_t watched_descriptors() {
+  size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fdinfo")) {
+    std::ifstream facts(entry.path());
+    for (std::string line; std::getline(facts, line);) count += line.starts_with("tfd:") ? 1 : 0;
+  }
+  return count;
 }
 
 class CountedLog final : public observe::LineSink::Producer {
@@ -46,10 +58,10 @@ session::SituationPtr closed() {
 
 class Threads : public testing::Test {
  protected:
-  std::vector<std::unique_ptr<WorkerThread>> start(int count) {
+  std::vector<std::unique_ptr<WorkerThread>> start(int count, std::vector<sys::Fd> inherited = {}) {
     config::Config config;
     config.listeners.push_back({*Endpoint::parse("127.0.0.1:0"), {}});
-    auto sockets = open_sockets(config, static_cast<uint64_t>(count), {}).value();
+    auto sockets = open_sockets(config, static_cast<uint64_t>(count), std::move(inherited)).value();
     at_ = sockets.listeners[0];
     std::vector<std::unique_ptr<WorkerThread>> out;
     for (int i = 0; i < count; ++i) {
@@ -148,6 +160,21 @@ TEST_F(Threads, RefuseNewClientsOnceTheyStopAcceptingAndKeepTheirTunnels) {
   EXPECT_EQ(door_.seats_taken(), 0u);
 }
 
+// One socket from the service manager serves all workers: while one of them has it open, the kernel
+// reports each new client to every epoll that was not told to stop.
+TEST_F(Threads, ForgetAListenerThatOthersStillHoldOpen) {
+  std::vector<sys::Fd> inherited;
+  inherited.push_back(sys::open_listener(*Endpoint::parse("127.0.0.1:0"), {}).value());
+  auto workers = start(2, std::move(inherited));
+  const size_t watched = watched_descriptors();
+  workers[0]->stop_accepting();
+  std::promise<void> stopped;
+  workers[0]->post([&](session::Worker&) { stopped.set_value(); });
+  stopped.get_future().wait();
+  EXPECT_EQ(watched_descriptors(), watched - 1);
+  for (auto& worker : workers) expect_clean(*worker);
+}
+
 TEST_F(Threads, TakeInWhoeverWaitsInTheQueueBeforeTheyStopAccepting) {
   const auto origin = sys::open_listener(*Endpoint::parse("127.0.0.1:0"), {}).value();
   auto workers = start(1);
@@ -214,7 +241,7 @@ TEST_F(Threads, ServeWhileLettersArriveAndOthersRead) {
           w.adopt(next);
           w.refresh_metrics();
           w.ports_by_source();
-          w.log_progress();
+          w.tend_tunnels();
         });
       }
       workers.back()->post([&](session::Worker&) { opened.set_value(); });

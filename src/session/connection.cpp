@@ -18,7 +18,6 @@
 #include "loop/alongside.h"
 #include "session/hello.h"
 #include "session/refusal.h"
-#include "sys/socket.h"
 #include "tunnel/carry.h"
 
 namespace penstock::session {
@@ -209,7 +208,6 @@ Task<Failure> set_up(Connection& c) {
 // 8. Say yes. The origin is connected, so the answer is true; past it, bytes belong to the tunnel.
 Task<Failure> say_established(Connection& c) {
   const auto& config = c.config();
-  sys::set_liveness(c.origin.fd(), config.dial.keepalive, config.dial.unacknowledged);
   std::optional<http::ServerTiming> timing;
   if (config.server_timing) {
     const auto duration = [](Micros us) {
@@ -265,7 +263,7 @@ loop::RootTask serve(Worker& worker, Arrival& arrival) {
 
       // 10. Carry bytes until both halves have closed, both sides are silent, or time is up.
       c.story.step = Step::kCarry;
-      c.story.error = co_await tunnel::carry(worker.loop(), up, down, patience_of(c));
+      c.story.error = co_await tunnel::carry(up, down, patience_of(c));
     }
   }
   if (c.story.error && c.story.step != Step::kCarry) co_await refuse(c);

@@ -19,7 +19,6 @@ struct Metrics {
   observe::Counter shed;           // refused at the door: no seat, no descriptor
   observe::Counter tunnels_open;   // established and not ended
   observe::Counter would_deny;     // let through by report mode
-  observe::Counter log_lines_lost;
   observe::Histogram head, queue, resolve, dial, hello, server_hello;
   // Refreshed by the worker when the metrics are asked for.
   observe::Counter bytes_up_copied, bytes_up_spliced, bytes_down_copied, bytes_down_spliced;

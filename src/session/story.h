@@ -75,11 +75,11 @@ struct HelloNotes {
 struct Story {
   uint64_t number = 0;  // counts the worker's connections
   Endpoint client;
+  Endpoint route;  // port 0: never connected
   Instant accepted;
   http::Authority target;              // host is empty until the request has been understood
   std::unique_ptr<std::string> asked;  // method and target as sent, where it was not understood
   const policy::RuleFacts* rule = nullptr;  // lives as long as the connection's Situation
-  Endpoint route;                           // port 0: never connected
   std::unique_ptr<HelloNotes> hello;
   StepTimes times;
   tunnel::Carried up;

@@ -82,17 +82,20 @@ std::map<IpAddress, uint64_t> Worker::ports_by_source() {
   return out;
 }
 
-void Worker::log_progress() {
-  const Instant before = std::exchange(progress_looked_, loop_.now());
+void Worker::tend_tunnels() {
+  const Instant before = std::exchange(tended_, loop_.now());
   const Duration interval = situation_->config->log.progress;
-  if (interval <= Duration::zero()) return;
   // How often a tunnel's age holds the interval says whether a line has come due since, and needs
   // no memory of its own.
+  const auto due = [&](Instant began) {
+    return interval > Duration::zero() &&
+           (tended_ - began) / interval > (std::max(before, began) - began) / interval;
+  };
   live_.for_each([&](Connection& connection) {
-    const Instant began = connection.story.accepted;
-    const bool due =
-        (progress_looked_ - began) / interval > (std::max(before, began) - began) / interval;
-    if (connection.story.established && due) session::log_progress(connection);
+    if (!connection.story.established) return;
+    const auto& dial = connection.config().dial;
+    connection.origin.guard(dial.keepalive, dial.unacknowledged);
+    if (due(connection.story.accepted)) log_progress(connection);
   });
 }
 
@@ -112,7 +115,7 @@ void Worker::leave(Connection& connection) {
 Connection::Connection(Worker& owner, loop::RootTask::promise_type& root, Arrival& arrival)
     : worker(owner),
       situation(owner.situation()),
-      client(owner.loop(), std::move(arrival.fd)),
+      client(loop::Stream::accepted(owner.loop(), std::move(arrival.fd))),
       root_(root),
       seat_(std::move(arrival.seat)) {
   story.number = arrival.number;

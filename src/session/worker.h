@@ -64,8 +64,10 @@ class Worker {
   void refresh_metrics();
   // Connections to origins, by the address that they leave from; 0.0.0.0: the kernel chose it.
   std::map<IpAddress, uint64_t> ports_by_source();
-  // A log line for each tunnel that has lived another `log.progress`.
-  void log_progress();
+  // To be called about once a second: asks the kernel to find out when an origin has vanished,
+  // which a tunnel shorter than that need not pay for, and writes a log line for each tunnel that
+  // has lived another `log.progress`.
+  void tend_tunnels();
 
   size_t live() const { return live_count_; }
   // Of them, those that are only being told that there is no seat.
@@ -108,7 +110,7 @@ class Worker {
   uint64_t connections_ = 0;
   size_t live_count_ = 0;
   size_t unseated_ = 0;
-  Instant progress_looked_{};   // when log_progress() was last called
+  Instant tended_{};            // when tend_tunnels() was last called
   BytesCarried settled_bytes_;  // of connections that have ended
   List<Connection> live_;
   loop::TaskSet tasks_;  // the connections; last, so that it ends them before what they use goes

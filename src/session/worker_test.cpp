@@ -14,22 +14,35 @@ policy:
   rules:
     - {name: renamed, allow: ["*:1-65535", "127.0.0.1:1-65535"], addresses: [127.0.0.0/8]}
 )";
+const std::string kUnchecked = std::string(kLab) + "      tls: ignored\n";
 
-class Workers : public Session {};
+class Workers : public Session {
+ protected:
+  // A tunnel that has carried what the client said first.
+  std::pair<Peer, Peer> tunnel_that_said(const std::string& bytes, const Origin& origin,
+                                         const std::string& host = "127.0.0.1") {
+    auto ends = tunnel(origin, host);
+    ends.first.say(bytes);
+    until_heard(ends.second, bytes);
+    return ends;
+  }
+  // The only tunnel there is does not outlive `policy`.
+  void expect_cut_by(std::string_view policy) {
+    worker_->adopt(situation(policy));
+    EXPECT_EQ(worker_->live(), 0u);
+    expect_ending("cut", "policy_changed", 200);
+  }
+};
 
 TEST_F(Workers, EndATunnelThatNewRulesRefuse) {
   begin();
   const Origin origin;
-  auto [client, far] = tunnel(origin);
-  client.say("x");
-  until_heard(far, "x");
-  worker_->adopt(situation(kNobody));
-  EXPECT_EQ(worker_->live(), 0u);
+  auto [client, far] = tunnel_that_said("x", origin);
+  expect_cut_by(kNobody);
   until_over(client);
   until_over(far);
   EXPECT_TRUE(client.got_reset());
   EXPECT_TRUE(far.got_reset());
-  expect_ending("cut", "policy_changed", 200);
   EXPECT_EQ(lines_[0]["bytes_up"], 1);
 }
 
@@ -37,18 +50,13 @@ TEST_F(Workers, EndATunnelThatWaitsForItsFirstByteWhenNewRulesRefuseIt) {
   begin();
   const Origin origin;
   auto [client, far] = tunnel(origin);
-  worker_->adopt(situation(kNobody));
-  EXPECT_EQ(worker_->live(), 0u);
-  ASSERT_EQ(lines_.size(), 1u);
-  EXPECT_EQ(lines_[0]["error"], "policy_changed");
+  expect_cut_by(kNobody);
 }
 
 TEST_F(Workers, KeepATunnelThatNewRulesAllowUnderTheRuleThatDoes) {
   begin();
   const Origin origin;
-  auto [client, far] = tunnel(origin, "a.localhost");
-  client.say("x");
-  until_heard(far, "x");
+  auto [client, far] = tunnel_that_said("x", origin, "a.localhost");
   {
     const std::weak_ptr<const Situation> old = worker_->situation();
     worker_->adopt(situation(kRenamed));
@@ -79,23 +87,38 @@ TEST_F(Workers, KeepEveryTunnelWhereReloadSaysSo) {
 TEST_F(Workers, HoldTheClientHelloAgainstNewRules) {
   begin(std::string(kLab) + "      ech: allow\n");
   const Origin origin;
-  auto [client, far] = tunnel(origin, "a.localhost");
-  client.say(client_hello("front.localhost", true));
-  until_heard(far, client_hello("front.localhost", true));
-  worker_->adopt(situation(kLab));
-  until_over(client);
-  expect_ending("cut", "policy_changed", 200);
+  const auto ends = tunnel_that_said(client_hello("front.localhost", true), origin, "a.localhost");
+  expect_cut_by(kLab);
+}
+
+TEST_F(Workers, EndATunnelWhoseClientHelloWasNotReadWhenNewRulesCheckIt) {
+  begin(kUnchecked);
+  const Origin origin;
+  const auto ends = tunnel_that_said(client_hello("a.localhost"), origin, "a.localhost");
+  expect_cut_by(kLab);
+}
+
+TEST_F(Workers, EndATunnelWhoseClientHelloNobodyCouldReadWhenNewRulesEnforceThatCheck) {
+  begin(std::string(kLab) + "  mode: report\n");
+  const Origin origin;
+  const std::string empty_record("\x16\x03\x01\x00\x00", 5);
+  const auto ends = tunnel_that_said(empty_record, origin, "a.localhost");
+  expect_cut_by(kLab);
+}
+
+TEST_F(Workers, KeepATunnelWhoseClientHelloWasNotReadWhenNewRulesDoNotCheckItEither) {
+  begin(kUnchecked);
+  const Origin origin;
+  const auto ends = tunnel_that_said(client_hello("front.localhost"), origin, "a.localhost");
+  worker_->adopt(situation(kUnchecked));
+  EXPECT_EQ(worker_->live(), 1u);
 }
 
 TEST_F(Workers, EndATunnelThatCarriesNoTlsWhenNewRulesInsistOnIt) {
   begin();
   const Origin origin;
-  auto [client, far] = tunnel(origin);
-  client.say("SSH-2.0-x\r\n");
-  until_heard(far, "SSH-2.0-x\r\n");
-  worker_->adopt(situation(std::string(kLab) + "      tls: required\n"));
-  EXPECT_EQ(worker_->live(), 0u);
-  expect_ending("cut", "policy_changed", 200);
+  const auto ends = tunnel_that_said("SSH-2.0-x\r\n", origin);
+  expect_cut_by(std::string(kLab) + "      tls: required\n");
 }
 
 TEST_F(Workers, HoldNewRulesAgainstATunnelThatWasBeingSetUp) {
@@ -142,8 +165,8 @@ TEST_F(Workers, WriteALineForATunnelThatGoesOnAndOneAtItsEnd) {
   const Origin origin;
   auto [client, far] = tunnel(origin);
   Peer waiting = connect();  // no tunnel, no progress
-  until([&] { return worker_->log_progress(), !lines_.empty(); });
-  worker_->log_progress();
+  until([&] { return worker_->tend_tunnels(), !lines_.empty(); });
+  worker_->tend_tunnels();
   ASSERT_EQ(lines_.size(), 1u) << "once per interval";
   EXPECT_EQ(lines_[0]["outcome"], "open");
   EXPECT_EQ(lines_[0]["id"], "abc-3-1");
@@ -171,9 +194,7 @@ TEST_F(Workers, TellEverybodyWithoutASeatButListenToAFewOnly) {
 TEST_F(Workers, KeepTheirNumbersWhenTheyAreRefreshedTwice) {
   begin();
   const Origin origin;
-  auto [client, far] = tunnel(origin, "a.localhost");
-  client.say("x");
-  until_heard(far, "x");
+  const auto ends = tunnel_that_said("x", origin, "a.localhost");
   worker_->refresh_metrics();
   worker_->refresh_metrics();
   EXPECT_EQ(worker_->metrics().bytes_up_copied.value(), 1u);

@@ -91,6 +91,12 @@ int epoll_add(int epoll, int fd, uint32_t events, uint64_t tag) {
   event.data.u64 = tag;
   return repeat([&] { return ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event); });
 }
+int epoll_modify(int epoll, int fd, uint32_t events, uint64_t tag) {
+  epoll_event event{};
+  event.events = events;
+  event.data.u64 = tag;
+  return repeat([&] { return ::epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event); });
+}
 int epoll_remove(int epoll, int fd) {
   return repeat([&] { return ::epoll_ctl(epoll, EPOLL_CTL_DEL, fd, nullptr); });
 }

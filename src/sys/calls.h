@@ -36,6 +36,7 @@ long splice(int from, int to, size_t length, bool more);  // moves, never blocks
 
 int epoll_create();
 int epoll_add(int epoll, int fd, uint32_t events, uint64_t tag);
+int epoll_modify(int epoll, int fd, uint32_t events, uint64_t tag);
 int epoll_remove(int epoll, int fd);
 int epoll_wait(int epoll, epoll_event* events, int capacity, int timeout_ms);
 

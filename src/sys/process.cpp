@@ -47,10 +47,10 @@ uint64_t usable_cpus() {
   return std::max<uint64_t>(1, static_cast<uint64_t>(CPU_COUNT(&set)));
 }
 
-std::vector<IpAddress> interface_addresses() {
+SysResult<std::vector<IpAddress>> interface_addresses() {
   std::vector<IpAddress> out;
   ifaddrs* list = nullptr;
-  if (getifaddrs(&list) != 0) return out;
+  if (getifaddrs(&list) != 0) return std::unexpected(errno);
   for (const ifaddrs* entry = list; entry; entry = entry->ifa_next) {
     if (!entry->ifa_addr) continue;
     IpAddress address;

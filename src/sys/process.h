@@ -18,8 +18,8 @@ uint64_t raise_descriptor_limit();
 // CPUs that this process may run on (affinity mask), at least 1.
 uint64_t usable_cpus();
 
-// Addresses of this machine's interfaces.
-std::vector<IpAddress> interface_addresses();
+// Addresses of this machine's interfaces. Takes a descriptor for a moment, so it can fail.
+SysResult<std::vector<IpAddress>> interface_addresses();
 
 // Blocks `signals` for this thread and those it makes, and returns a descriptor that reads them.
 Fd signal_descriptor(std::initializer_list<int> signals);

@@ -59,7 +59,19 @@ TEST(Process, CountsTheCpusThatItMayUse) {
 }
 
 TEST(Process, KnowsTheAddressesOfItsMachine) {
-  EXPECT_THAT(interface_addresses(), testing::Contains(IpAddress::from_v4(127, 0, 0, 1)));
+  const auto addresses = interface_addresses();
+  ASSERT_TRUE(addresses);
+  EXPECT_THAT(*addresses, testing::Contains(IpAddress::from_v4(127, 0, 0, 1)));
+}
+
+TEST(Process, SaysWhyItCannotKnowTheAddressesOfItsMachine) {
+  in_a_child([] {
+    const rlimit none{};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+    const auto addresses = interface_addresses();
+    ASSERT_FALSE(addresses) << "no descriptor is not the same as no address";
+    EXPECT_EQ(addresses.error(), EMFILE);
+  });
 }
 
 TEST(Process, ReadsSignalsOneByOneFromADescriptor) {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 
 #include "sys/calls.h"
 
@@ -117,6 +118,7 @@ SysResult<Fd> start_connect(const Endpoint& to, const std::optional<IpAddress>& 
     }
   }
   set_no_delay(fd->get());
+  set_urgent_inline(fd->get());
   SocketAddress address = to_sockaddr(to);
   const int error = calls::connect(fd->get(), address.get(), address.length);
   if (error < 0 && error != -EINPROGRESS) return std::unexpected(-error);
@@ -138,8 +140,22 @@ std::optional<Endpoint> local_endpoint(int fd) {
   return from_sockaddr(address.storage);
 }
 
+uint16_t first_ephemeral_port() {
+  std::ifstream file("/proc/sys/net/ipv4/ip_local_port_range");
+  uint16_t first = 0;
+  return file >> first ? first : 1;
+}
+
 void set_no_delay(int fd) {
   set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
+void set_urgent_inline(int fd) {
+  set_option(fd, SOL_SOCKET, SO_OOBINLINE, 1);
+}
+
+void delay_acks(int fd) {
+  set_option(fd, IPPROTO_TCP, TCP_QUICKACK, 0);
 }
 
 void set_liveness(int fd, Duration quiet, Duration unacknowledged) {

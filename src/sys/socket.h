@@ -31,14 +31,23 @@ struct Accepted {
 SysResult<Accepted> accept_connection(int listener);
 
 // Begins to connect; the socket becomes writable when it is decided, and pending_error() says how.
+// Nagle is off and urgent bytes come in line.
 // With `source` the kernel picks the port at connect time (IP_BIND_ADDRESS_NO_PORT), so that a
 // port is only in use per destination, not per source address.
 SysResult<Fd> start_connect(const Endpoint& to, const std::optional<IpAddress>& source);
 
 Errno pending_error(int fd);  // SO_ERROR; 0: connected
 std::optional<Endpoint> local_endpoint(int fd);
+// The lowest port that the kernel gives to a connection by itself (net.ipv4.ip_local_port_range,
+// which holds for IPv6 as well); 1 where it cannot be read.
+uint16_t first_ephemeral_port();
 
 void set_no_delay(int fd);
+// An urgent byte is a byte of the stream (RFC 6093, section 6); out of line it would be lost.
+void set_urgent_inline(int fd);
+// ACKs wait for bytes to travel with (TCP_QUICKACK off), 40 ms at most. A new socket would send the
+// first ones alone: for the request, in front of its answer.
+void delay_acks(int fd);
 // Keepalive probes after `quiet`; data unacknowledged for `unacknowledged` ends the connection.
 // Zero leaves either alone.
 void set_liveness(int fd, Duration quiet, Duration unacknowledged);

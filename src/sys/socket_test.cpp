@@ -97,11 +97,16 @@ TEST(OpenListener, SharesThePortWithItsSiblingsWhenAsked) {
 
 TEST(OpenListener, LeavesIpv4ToItsOwnListener) {
   if (!has_ipv6()) GTEST_SKIP() << "no IPv6 here";
-  const auto listener = open_listener(endpoint("[::]:0"), {});
-  ASSERT_TRUE(listener);
-  EXPECT_EQ(option(listener->get(), IPPROTO_IPV6, IPV6_V6ONLY), 1);
-  const Endpoint v4{*IpAddress::parse("0.0.0.0"), local_endpoint(listener->get())->port};
-  EXPECT_TRUE(open_listener(v4, {}));
+  // On one port somebody else may be on IPv4; not on so many.
+  int both = 0;
+  for (int i = 0; i < 20; ++i) {
+    const auto listener = open_listener(endpoint("[::]:0"), {});
+    ASSERT_TRUE(listener);
+    EXPECT_EQ(option(listener->get(), IPPROTO_IPV6, IPV6_V6ONLY), 1);
+    const Endpoint v4{*IpAddress::parse("0.0.0.0"), local_endpoint(listener->get())->port};
+    if (open_listener(v4, {})) ++both;
+  }
+  EXPECT_GT(both, 0);
 }
 
 TEST(Socket, IsNonBlockingAndClosedOnExecHoweverItIsMade) {

@@ -1,6 +1,7 @@
 #include "tunnel/carry.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "sys/calls.h"
 #include "sys/socket.h"
@@ -19,8 +20,8 @@ std::optional<Error> failure_of(const Flow& flow, Code reading, Code writing) {
 // A reset that no read is going to notice: `reader` waits for its other stream, or has read a FIN
 // before. Looks once per hang-up that was reported.
 int unread_reset(loop::Stream& stream, const Flow& reader) {
-  if (!stream.source().ready(loop::kHangup) || reader.interest_in_source() != 0) return 0;
-  if (reader.ended()) stream.source().clear(loop::kHangup);
+  if (!stream.source().ready(loop::kBroken) || reader.interest_in_source() != 0) return 0;
+  if (reader.ended()) stream.source().clear(loop::kBroken);
   return sys::pending_error(stream.fd());
 }
 
@@ -52,11 +53,10 @@ std::optional<Error> failure(loop::Stream& client, loop::Stream& origin, const F
 // has to arrive. Closing is put off until the client's kernel has acknowledged all of it, because a
 // close with bytes of the client's unread sends an RST and throws away what is still to be sent.
 // What a client that has gone did not acknowledge stays unsent for ever.
-PENSTOCK_OWN_FRAME loop::Task<> let_client_finish(loop::Loop& loop, loop::Stream& client,
-                                                  Instant until) {
+loop::Task<> let_client_finish(loop::Loop& loop, loop::Stream& client, Instant until) {
   Duration pause = std::chrono::milliseconds(1);
   const auto gone = [&client] {
-    return client.source().ready(loop::kHangup) && sys::pending_error(client.fd()) != 0;
+    return client.source().ready(loop::kBroken) && sys::pending_error(client.fd()) != 0;
   };
   while (sys::calls::unsent(client.fd()) > 0 && !gone() && loop.now() < until) {
     co_await loop::SleepUntil(loop, std::min(until, loop.now() + pause));
@@ -64,37 +64,28 @@ PENSTOCK_OWN_FRAME loop::Task<> let_client_finish(loop::Loop& loop, loop::Stream
   }
 }
 
-// When the tunnel has waited long enough, given when its last byte moved.
-class Deadline {
- public:
-  Deadline(const Patience& patience, Instant now) : patience_(patience), last_move_(now) {}
-
-  void saw(uint64_t total, Instant now) {
-    if (total == total_) return;
-    total_ = total;
-    last_move_ = now;
-  }
-  void one_side_ended() { half_closed_ = true; }
-
-  Instant when() const {
-    return std::min(
-        {patience_.lifetime_end, deadline_after(last_move_, patience_.idle), half_closed_end()});
-  }
-  Code why(Instant now) const {
-    if (now >= patience_.lifetime_end) return Code::kLifetime;
-    return now >= half_closed_end() ? Code::kHalfClosed : Code::kIdle;
-  }
-
- private:
-  Instant half_closed_end() const {
-    return half_closed_ ? deadline_after(last_move_, patience_.half_closed) : kNever;
-  }
-
-  const Patience& patience_;  // of carry()'s own frame
-  Instant last_move_;
-  uint64_t total_ = 0;
-  bool half_closed_ = false;
+// Until when the tunnel may wait, and what it is called once it has.
+struct Limit {
+  Instant when;
+  Code why;
 };
+
+Limit limit_of(const Patience& patience, Instant last_move, bool half_closed) {
+  Limit limit{patience.lifetime_end, Code::kLifetime};
+  const auto sooner = [&](Duration silence, Code why) {
+    const Instant when = deadline_after(last_move, silence);
+    if (when < limit.when) limit = {when, why};
+  };
+  if (half_closed) sooner(patience.half_closed, Code::kHalfClosed);
+  sooner(patience.idle, Code::kIdle);
+  return limit;
+}
+
+// Out of line: clang would keep each of the four counts, and not only their sum, in the frame of
+// every idle tunnel.
+[[gnu::noinline]] uint64_t carried_by(const Flow& up, const Flow& down) {
+  return up.carried().total() + down.carried().total();
+}
 
 Error cut(loop::Stream& client, loop::Stream& origin, Error error) {
   client.reset_on_close();
@@ -102,47 +93,53 @@ Error cut(loop::Stream& client, loop::Stream& origin, Error error) {
   return error;
 }
 
-// Arms `timer` for the sooner of both, and only when what it is armed for does not do: a deadline
-// that has moved away, as it does with every byte, is found out when the timer fires.
-void arm_lazily(loop::Timer& timer, Instant& armed_for, Instant wanted) {
-  if (!timer.expired() && wanted >= armed_for) return;
-  timer.arm(wanted);
-  armed_for = wanted;
+// In a frame of its own, which an idle tunnel does not have.
+PENSTOCK_OWN_FRAME loop::Task<std::optional<Error>> end_behind_answer(Flow& up, Flow& down,
+                                                                      Instant until, int error) {
+  co_await let_client_finish(up.loop(), up.source(), until);
+  const Code code = down.withheld() ? Code::kOriginReset : Code::kOriginLeft;
+  co_return cut(up.source(), down.source(), Error{code, error});
+}
+
+// Arms `timer` only if it would fire too late: a deadline that has moved away, as it does with
+// every byte, is found out when the timer fires.
+void arm_lazily(loop::Timer& timer, Instant wanted) {
+  if (!timer.fires_by(wanted)) timer.arm(wanted);
 }
 
 }  // namespace
 
-loop::Task<std::optional<Error>> carry(loop::Loop& loop, Flow& up, Flow& down, Patience patience) {
-  loop::Timer timer(loop);
-  Instant armed_for = kNever;
-  Deadline deadline(patience, loop.now());
+loop::Task<std::optional<Error>> carry(Flow& up, Flow& down, const Patience& patience) {
+  loop::Timer timer(up.loop());
+  const auto now = [&timer] { return timer.loop().now(); };
+  Instant last_move = now();
+  uint64_t carried = 0;
   for (;;) {
-    up.pump(loop.now());
+    if (down.state() == State::kDone) up.close_follows();
+    up.pump(now());
     // An origin that answers early and resets (a 413 to a long upload): its answer lies in our
     // socket, in front of the error.
     if (up.state() == State::kWriteFailed && down.state() < State::kDone) down.withhold_end();
-    down.pump(loop.now());
+    if (up.state() == State::kDone) down.close_follows();
+    down.pump(now());
     if (const int error = takes_no_more(down.source(), up, down)) {
-      deadline.one_side_ended();
-      co_await let_client_finish(loop, up.source(), deadline.when());
-      const Code code = down.withheld() ? Code::kOriginReset : Code::kOriginLeft;
-      co_return cut(up.source(), down.source(), Error{code, error});
+      const Instant until = limit_of(patience, last_move, true).when;
+      co_return co_await end_behind_answer(up, down, until, error);
     }
     if (const auto error = failure(up.source(), down.source(), up, down))
       co_return cut(up.source(), down.source(), *error);
     const bool up_done = up.state() == State::kDone;
     const bool down_done = down.state() == State::kDone;
     if (up_done && down_done) co_return std::nullopt;
-    if (up_done || down_done) deadline.one_side_ended();
-    deadline.saw(up.carried().total() + down.carried().total(), loop.now());
-    if (loop.now() >= deadline.when()) {
-      co_return cut(up.source(), down.source(), Error{deadline.why(loop.now())});
-    }
-    loop::Wait wait(loop);
+    const uint64_t total = carried_by(up, down);
+    if (std::exchange(carried, total) != total) last_move = now();
+    const Limit limit = limit_of(patience, last_move, up_done || down_done);
+    if (now() >= limit.when) co_return cut(up.source(), down.source(), Error{limit.why});
+    loop::Wait wait(timer.loop());
     if (up.state() == State::kBusy || down.state() == State::kBusy) {
       wait.soon();
     } else {
-      arm_lazily(timer, armed_for, std::min({deadline.when(), up.resume_at(), down.resume_at()}));
+      arm_lazily(timer, std::min({limit.when, up.resume_at(), down.resume_at()}));
       const uint8_t of_client = up.interest_in_source() | down.interest_in_sink();
       const uint8_t of_origin = down.interest_in_source() | up.interest_in_sink();
       wait.on(up.source().source(), of_client).on(down.source().source(), of_origin).until(timer);

@@ -26,7 +26,8 @@ struct Patience {
 // kLifetime, kClientReset, kOriginReset, or kOriginLeft: a reset from an origin that had ended its
 // stream before. Then both streams have been told to reset on close, so that no peer takes a cut
 // stream for a whole one; what the origin said is acknowledged by the client first.
-// `up` carries client to origin.
-loop::Task<std::optional<Error>> carry(loop::Loop& loop, Flow& up, Flow& down, Patience patience);
+// `up` carries client to origin. `patience` must outlive the task: each idle tunnel would hold a
+// copy.
+loop::Task<std::optional<Error>> carry(Flow& up, Flow& down, const Patience& patience);
 
 }  // namespace penstock::tunnel

@@ -37,11 +37,7 @@ constexpr uint16_t kEarnKib = 16 * 1024;
 }  // namespace
 
 Flow::Flow(Relay& relay, loop::Stream& from, loop::Stream& to, Carried& carried)
-    : relay_(&relay), from_(&from), to_(&to), carried_(&carried) {
-  // An urgent byte is a byte of the stream (RFC 6093, section 6); out of line it would be lost.
-  const int on = 1;
-  sys::calls::setsockopt(from.fd(), SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
-}
+    : relay_(&relay), from_(&from), to_(&to), carried_(&carried) {}
 
 Flow::~Flow() {
   let_go();
@@ -49,11 +45,7 @@ Flow::~Flow() {
 
 void Flow::deliver_first(std::vector<uint8_t> bytes) {
   PENSTOCK_CHECK(held_bytes() == 0 && carried_->total() == 0);
-  if (bytes.empty()) return;
-  rest_ = std::make_unique_for_overwrite<uint8_t[]>(bytes.size());
-  std::ranges::copy(bytes, rest_.get());
-  rest_size_ = static_cast<uint32_t>(bytes.size());
-  rest_at_ = 0;
+  if (!bytes.empty()) hold(std::move(bytes));
 }
 
 void Flow::cap(uint64_t bandwidth) {
@@ -64,8 +56,16 @@ void Flow::cap(uint64_t bandwidth) {
   }
 }
 
+size_t Flow::held_bytes() const {
+  return (rest_ ? rest_->bytes.size() - rest_->at : 0) + (splicing_ ? splicing_->in_pipe : 0);
+}
+
+void Flow::hold(std::vector<uint8_t> rest) {
+  rest_ = std::make_unique<Rest>(std::move(rest));
+}
+
 bool Flow::may_read() const {
-  return look_ || from_->source().ready(loop::kReadable);
+  return from_->source().ready(loop::kReadable);
 }
 bool Flow::may_write() const {
   return to_->source().ready(loop::kWritable);
@@ -84,8 +84,8 @@ uint8_t Flow::interest_in_sink() const {
 
 Instant Flow::resume_at() const {
   if (state_ == State::kPaced) return pace_->resume_at();
-  if (state_ == State::kBlocked && low_water_ && !look_ && held_bytes() == 0) {
-    return dry_since_ + kLowWaterWait;
+  if (state_ == State::kBlocked && low_water() && !may_read() && held_bytes() == 0) {
+    return splicing_->dry_since + kLowWaterWait;
   }
   return kNever;
 }
@@ -99,9 +99,10 @@ Flow::State Flow::pump(Instant now) {
 Flow::State Flow::move(Instant now) {
   if (state_ >= State::kDone) return state_;
   if (state_ == State::kPaced && now < pace_->resume_at()) return state_;
-  if (low_water_ && !may_read() && held_bytes() == 0 && now >= dry_since_ + kLowWaterWait) {
-    stop_splicing(0);
-    look_ = true;
+  if (low_water() && !may_read() && held_bytes() == 0 &&
+      now >= splicing_->dry_since + kLowWaterWait) {
+    set_low_water(false);
+    from_->source().suppose(loop::kReadable);
   }
   size_t share = kShareBytes;
   for (int round = 0;; ++round) {
@@ -121,37 +122,38 @@ Flow::State Flow::move(Instant now) {
 }
 
 bool Flow::deliver() {
-  if (rest_size_ > 0) return deliver_rest();
-  if (in_pipe_ > 0) return deliver_pipe();
+  if (rest_) return deliver_rest();
+  if (splicing_ && splicing_->in_pipe > 0) return deliver_pipe();
   return true;
 }
 
 bool Flow::deliver_rest() {
   if (!may_write()) return blocked() > 0;
-  const loop::Moved moved = to_->write({rest_.get() + rest_at_, rest_size_ - rest_at_});
+  const loop::Moved moved = to_->write(std::span(rest_->bytes).subspan(rest_->at));
   if (moved.failed()) {
     failed(State::kWriteFailed, moved.error());
     return false;
   }
   if (moved.bytes()) {
     carried_->copied += static_cast<uint64_t>(moved.count);
-    rest_at_ += static_cast<uint32_t>(moved.count);
+    rest_->at += static_cast<size_t>(moved.count);
   }
-  if (rest_at_ < rest_size_) return blocked() > 0;
+  if (rest_->at < rest_->bytes.size()) return blocked() > 0;
   rest_.reset();
-  rest_size_ = rest_at_ = 0;
   return true;
 }
 
 bool Flow::deliver_pipe() {
-  while (in_pipe_ > 0) {
+  uint32_t& in_pipe = splicing_->in_pipe;
+  while (in_pipe > 0) {
     if (!may_write()) return blocked() > 0;
     // Never SPLICE_F_MORE: all that is held goes in one call, and nobody knows whether the source
     // has more. The flag would hold the last segment back for 200 ms.
-    const long moved = sys::calls::splice(pipe_.read_end.get(), to_->fd(), in_pipe_, false);
+    const long moved =
+        sys::calls::splice(splicing_->pipe.read_end.get(), to_->fd(), in_pipe, false);
     if (moved > 0) {
       carried_->spliced += static_cast<uint64_t>(moved);
-      in_pipe_ -= static_cast<uint32_t>(moved);
+      in_pipe -= static_cast<uint32_t>(moved);
     } else if (moved == -EAGAIN) {
       to_->source().clear(loop::kWritable);
     } else {
@@ -172,11 +174,15 @@ size_t Flow::receive(Instant now, size_t allowed) {
     let_go();
     return blocked();
   }
+  if (splicing_ && std::exchange(splicing_->short_of, false)) {
+    run_dry(now);
+    from_->source().await_more();
+    return blocked();
+  }
   return splicing_ ? splice_in(now, allowed) : copy_in(now, allowed);
 }
 
 size_t Flow::copy_in(Instant now, size_t allowed) {
-  look_ = false;
   const size_t wanted = std::min(allowed, Relay::kBufferBytes);
   const std::span<uint8_t> buffer = relay_->buffer().first(wanted);
   const loop::Moved got = from_->read(buffer);
@@ -205,10 +211,8 @@ size_t Flow::copy_in(Instant now, size_t allowed) {
   const size_t accepted = sent.bytes() ? static_cast<size_t>(sent.count) : 0;
   carried_->copied += accepted;
   if (accepted < count) {
-    rest_ = std::make_unique_for_overwrite<uint8_t[]>(count - accepted);
-    std::ranges::copy(buffer.subspan(accepted, count - accepted), rest_.get());
-    rest_size_ = static_cast<uint32_t>(count - accepted);
-    rest_at_ = 0;
+    const auto rest = buffer.subspan(accepted, count - accepted);
+    hold({rest.begin(), rest.end()});
   }
   return count;
 }
@@ -218,14 +222,16 @@ size_t Flow::splice_in(Instant now, size_t allowed) {
     stop_splicing(kFillsAfterRefusal);
     return copy_in(now, allowed);
   }
-  look_ = false;
   // The pipe is empty here, so EAGAIN speaks of the source and not of a full pipe.
-  const long got = sys::calls::splice(from_->fd(), pipe_.write_end.get(),
-                                      std::min(allowed, pipe_.capacity), false);
+  const Pipe& pipe = splicing_->pipe;
+  const long got = sys::calls::splice(from_->fd(), pipe.write_end.get(),
+                                      std::min(allowed, pipe.capacity), false);
   if (got > 0) {
-    in_pipe_ = static_cast<uint32_t>(got);
-    run_ += std::min(in_pipe_, UINT32_MAX - run_);
-    return in_pipe_;
+    // Reading on would fetch crumbs, each of which wakes the other side.
+    splicing_->short_of = low_water() && std::cmp_less(got, std::min(allowed, pipe.capacity));
+    splicing_->in_pipe = static_cast<uint32_t>(got);
+    splicing_->run += std::min(splicing_->in_pipe, UINT32_MAX - splicing_->run);
+    return splicing_->in_pipe;
   }
   // splice(2) stops in front of an urgent byte as if nothing were there, or, once the FIN has
   // come, as if the stream ended there. recv(2) knows better, and steps over it.
@@ -244,33 +250,30 @@ size_t Flow::splice_in(Instant now, size_t allowed) {
 }
 
 void Flow::start_splicing(Instant now) {
-  splicing_ = true;
-  dry_since_ = now;
-  run_ = 0;
-  fast_kib_ = 0;
+  splicing_ = std::make_unique<Splicing>();
+  splicing_->dry_since = now;
 }
 
 void Flow::stop_splicing(int16_t fills) {
   let_go();
   set_low_water(false);
-  splicing_ = false;
+  splicing_.reset();
   fills_ = fills;
 }
 
 bool Flow::take_pipe() {
-  if (pipe_.read_end) return true;
+  if (splicing_->pipe.read_end) return true;
   auto pipe = relay_->pipes().take();
   if (!pipe) return false;
-  pipe_ = std::move(*pipe);
+  splicing_->pipe = std::move(*pipe);
   return true;
 }
 
 void Flow::let_go() {
   rest_.reset();
-  rest_size_ = rest_at_ = 0;
-  if (!pipe_.read_end) return;
-  Pipe pipe = std::exchange(pipe_, Pipe{});
-  if (std::exchange(in_pipe_, 0) == 0) {
+  if (!splicing_ || !splicing_->pipe.read_end) return;
+  Pipe pipe = std::exchange(splicing_->pipe, Pipe{});
+  if (std::exchange(splicing_->in_pipe, 0) == 0) {
     relay_->pipes().give_back(std::move(pipe));
   } else {
     relay_->pipes().dropped();  // somebody's bytes are in it
@@ -281,19 +284,19 @@ void Flow::let_go() {
 // cost a vector's push and pop, so there is nothing to be gained from holding on to it.
 void Flow::run_dry(Instant now) {
   let_go();
-  const uint32_t run = std::exchange(run_, 0);
-  const Duration took = now - std::exchange(dry_since_, now);
+  const uint32_t run = std::exchange(splicing_->run, 0);
+  const Duration took = now - std::exchange(splicing_->dry_since, now);
   if (run < kShortRun) return stop_splicing(0);
   const bool fast = took <= kLowWaterWait * (run / kShortRun) / (kLowWaterBytes / kShortRun);
-  fast_kib_ =
-      fast ? static_cast<uint16_t>(std::min<uint32_t>(fast_kib_ + run / 1024, UINT16_MAX)) : 0;
-  set_low_water(fast_kib_ >= kEarnKib);
+  uint16_t& kib = splicing_->fast_kib;
+  kib = fast ? static_cast<uint16_t>(std::min<uint32_t>(kib + run / 1024, UINT16_MAX)) : 0;
+  set_low_water(kib >= kEarnKib);
 }
 
 void Flow::set_low_water(bool raised) {
-  if (low_water_ == raised) return;
-  low_water_ = raised;
-  if (!raised) fast_kib_ = 0;
+  if (low_water() == raised) return;
+  splicing_->low_water = raised;
+  if (!raised) splicing_->fast_kib = 0;
   sys::set_receive_low_water(from_->fd(), raised ? kLowWaterBytes : 1);
 }
 
@@ -305,7 +308,7 @@ Flow::State Flow::failed(State state, int error) {
 
 Flow::State Flow::finish() {
   let_go();
-  if (!withheld_) to_->shutdown_write();
+  if (!withheld_ && !close_follows_) to_->shutdown_write();
   return state_ = State::kDone;
 }
 

@@ -2,7 +2,7 @@
 // spliced through a pipe once they flow. Holds back at most one buffer or one pipe of bytes, and
 // reads nothing more until those are delivered: that is the whole of back-pressure.
 // Thread: the worker's.   Lifetime: shorter than its streams and its Relay.
-// Cost: no allocation per read; while idle it owns no pipe and no buffer, only itself (96 bytes).
+// Cost: no allocation per read; while idle it owns no pipe and no buffer, only itself (64 bytes).
 #pragma once
 
 #include <cstdint>
@@ -56,12 +56,15 @@ class Flow {
   State state() const { return state_; }
   int error() const { return error_; }  // errno of kReadFailed and kWriteFailed
   bool ended() const { return source_ended_; }
+  loop::Loop& loop() const { return from_->source().loop(); }
   loop::Stream& source() const { return *from_; }
   loop::Stream& sink() const { return *to_; }
   // When the source ends, the sink is not told: the stream was cut, and an orderly end would pass
   // it off as whole.
   void withhold_end() { withheld_ = true; }
   bool withheld() const { return withheld_; }
+  // When the source ends, the sink will be closed at once, and that tells it.
+  void close_follows() { close_follows_ = true; }
   const Carried& carried() const { return *carried_; }
 
   // Both flows of a tunnel share their two streams, so what to watch is asked per stream.
@@ -72,9 +75,25 @@ class Flow {
   Instant resume_at() const;
 
   // What it holds back now; 0 while idle.
-  size_t held_bytes() const { return (rest_size_ - rest_at_) + in_pipe_; }
+  size_t held_bytes() const;
 
  private:
+  // What the sink did not accept of the last read.
+  struct Rest {
+    std::vector<uint8_t> bytes;
+    size_t at = 0;
+  };
+  // What only a stream that flows needs; it is given up when the stream is a conversation again.
+  struct Splicing {
+    Pipe pipe;          // only while bytes move through it
+    Instant dry_since;  // when the source last had no more
+    uint32_t in_pipe = 0;
+    uint32_t run = 0;        // bytes since then
+    uint16_t fast_kib = 0;   // moved in a row at a rate worth a low-water mark
+    bool low_water = false;  // SO_RCVLOWAT is raised on from_
+    bool short_of = false;   // the last read brought less than it could: more is to gather first
+  };
+
   bool may_read() const;
   bool may_write() const;
   State move(Instant now);
@@ -91,6 +110,8 @@ class Flow {
 
   void start_splicing(Instant now);
   void stop_splicing(int16_t fills);
+  bool low_water() const { return splicing_ && splicing_->low_water; }
+  void hold(std::vector<uint8_t> rest);
   bool take_pipe();
   void let_go();
   void run_dry(Instant now);
@@ -100,24 +121,16 @@ class Flow {
   loop::Stream* from_;
   loop::Stream* to_;
   Carried* carried_;
-  std::unique_ptr<Pace> pace_;       // only a capped flow has one
-  std::unique_ptr<uint8_t[]> rest_;  // what the sink did not accept of the last read
-  Pipe pipe_;                        // only while bytes move through it
-  Instant dry_since_{};              // splicing: when the source last had no more
-  uint32_t rest_size_ = 0;
-  uint32_t rest_at_ = 0;
-  uint32_t in_pipe_ = 0;
-  uint32_t run_ = 0;       // splicing: bytes since then
-  int16_t fills_ = 0;      // copying: full buffers in a row; below zero: splice is no use yet
-  uint16_t fast_kib_ = 0;  // splicing: moved in a row at a rate worth a low-water mark
+  std::unique_ptr<Pace> pace_;  // only a capped flow has one
+  std::unique_ptr<Rest> rest_;
+  std::unique_ptr<Splicing> splicing_;
+  int16_t fills_ = 0;  // copying: full buffers in a row; below zero: splice is no use yet
   uint16_t error_ = 0;
   State state_ = State::kBlocked;
-  bool splicing_ : 1 = false;
-  bool low_water_ : 1 = false;  // SO_RCVLOWAT is raised on from_
-  bool look_ : 1 = false;       // read although nothing was reported: the mark held it back
   bool source_ended_ : 1 = false;
   bool withheld_ : 1 = false;
+  bool close_follows_ : 1 = false;
 };
-static_assert(sizeof(Flow) <= 96);
+static_assert(sizeof(Flow) <= 64);
 
 }  // namespace penstock::tunnel

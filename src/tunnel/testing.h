@@ -21,6 +21,7 @@
 
 #include "base/check.h"
 #include "base/random.h"
+#include "sys/socket.h"
 #include "tunnel/carry.h"
 
 namespace penstock::tunnel::testing {
@@ -239,10 +240,13 @@ class Tunnel {
         client_stream(on.loop, std::move(client_side.inside)),
         origin_stream(on.loop, std::move(origin_side.inside)),
         up(std::in_place, on.relay, client_stream, origin_stream, up_bytes),
-        down(std::in_place, on.relay, origin_stream, client_stream, down_bytes) {}
+        down(std::in_place, on.relay, origin_stream, client_stream, down_bytes) {
+    sys::set_urgent_inline(client_stream.fd());
+    sys::set_urgent_inline(origin_stream.fd());
+  }
 
   loop::RootTask run(Patience patience) {
-    outcome = co_await carry(worker.loop, *up, *down, patience);
+    outcome = co_await carry(*up, *down, patience);
     over = true;
     close();
   }

@@ -123,12 +123,7 @@ def test_a_client_that_says(proxy, origin, host, data, verdict):
 
 def test_the_log_says_what_the_hello_said(proxy, origin):
     data = client_hello(A, protocols=["h2", "http/1.1"], with_ech=True)
-    tunnel = proxy.tunnel(f"{A}:{origin.port}")
-    tunnel.send(data)
-    conn = origin.accept()
-    assert conn.recv(65536) == data
-    conn.close()
-    tunnel.close()
+    assert passes(proxy, origin, A, data)
     (entry,) = proxy.wait_log(alpn="h2")
     assert (entry["sni"], entry["ech"], entry["bytes_up"]) == (A, True, len(data))
 
@@ -216,12 +211,7 @@ def test_a_client_that_leaves_within_its_hello_leaves_nothing_behind(proxy, orig
 
 def test_report_mode_lets_a_wrong_name_pass_and_says_so(penstock, names, origin):
     proxy = penstock(configuration(names, mode="report"))
-    tunnel = proxy.tunnel(f"{A}:{origin.port}")
-    tunnel.send(WRONG)
-    conn = origin.accept()
-    assert conn.recv(65536) == WRONG
-    conn.close()
-    tunnel.close()
+    assert passes(proxy, origin, A, WRONG)
     (entry,) = proxy.wait_log(sni="b.checked.example")
     assert entry["would_deny"]
 

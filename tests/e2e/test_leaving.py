@@ -10,6 +10,25 @@ from wire import connect_head, eventually, read_reply, read_to_end, reset, send_
 
 MIB = 1 << 20
 
+
+def say_a_few(sender, receiver):
+    sender.sendall(b"few")
+    assert receiver.recv(9) == b"few"
+
+
+def fill(sender):
+    """Sends until everything on the way to a peer that does not read is full."""
+    sender.settimeout(0.3)
+    with contextlib.suppress(TimeoutError):
+        while True:
+            sender.send(b"f" * 100_000)
+
+
+def expect_one_tunnel_gone(proxy):
+    proxy.wait_log(1)
+    proxy.wait_metric("penstock_tunnels_open", 0)
+
+
 LEAVING = ["before a byte", "within the head", "behind the head", "behind the 200",
            "behind a few bytes", "in full flow", "behind a half-close"]
 
@@ -28,13 +47,9 @@ def test_a_client_may_leave(penstock, listener, step, how):
         assert read_reply(client).status == 200
         conn = origin.accept()
         if step == "behind a few bytes":
-            client.sendall(b"few")
-            assert conn.recv(9) == b"few"
+            say_a_few(client, conn)
         elif step == "in full flow":
-            client.settimeout(0.3)
-            with contextlib.suppress(TimeoutError):
-                while True:
-                    client.send(b"f" * 100_000)
+            fill(client)
         elif step == "behind a half-close":
             client.shutdown(socket.SHUT_WR)
             assert read_to_end(conn) == (b"", False)
@@ -42,8 +57,7 @@ def test_a_client_may_leave(penstock, listener, step, how):
     if step in LEAVING[3:]:
         read_to_end(conn)
         conn.close()
-    proxy.wait_log(1)
-    proxy.wait_metric("penstock_tunnels_open", 0)
+    expect_one_tunnel_gone(proxy)
     # Pipes of the pool and the admin connection may stay a little.
     eventually(lambda: proxy.descriptors() <= idle + 8, "descriptors given back")
     assert len(proxy.log()) == 1
@@ -57,13 +71,9 @@ def test_an_origin_may_die(penstock, listener, step, how):
     tunnel = proxy.tunnel(origin.authority)
     conn = origin.accept()
     if step == "behind a few bytes":
-        tunnel.send(b"few")
-        assert conn.recv(9) == b"few"
+        say_a_few(tunnel.sock, conn)
     elif step == "in full flow":
-        conn.settimeout(0.3)
-        with contextlib.suppress(TimeoutError):
-            while True:
-                conn.send(b"f" * 100_000)
+        fill(conn)
     elif step == "while the client sends":
         send = threading.Thread(target=send_quietly, args=(tunnel.sock, b"c" * 20 * MIB))
         send.start()
@@ -77,5 +87,4 @@ def test_an_origin_may_die(penstock, listener, step, how):
     if step == "while the client sends":
         send.join()
     tunnel.close()
-    proxy.wait_log(1)
-    proxy.wait_metric("penstock_tunnels_open", 0)
+    expect_one_tunnel_gone(proxy)

@@ -265,3 +265,20 @@ def test_explain_says_what_the_proxy_does(start, world):
             assert (said["rule"] or {"name": ""})["name"] == entry["rule"]
             passed = [a["address"] for a in said["addresses"] if a["verdict"] == "allowed"]
             assert (entry["route"].rpartition(":")[0] in passed) if passed else not entry["route"]
+
+
+def test_an_address_that_the_machine_gets_later_is_its_own_too(start, world):
+    proxy = start(ANYWHERE)
+    target = f"45.88.0.2:{world.port}"
+    tunnel = proxy.tunnel(target)
+    assert tunnel.echoes()
+    world.gate.run("ip", "addr", "add", "45.88.0.2/32", "dev", "lo")
+    try:
+        tunnel.receive_to_end()  # when the proxy next looks at its interfaces
+        proxy.wait_log(error="policy_changed", authority=target)
+        before = world.reached()
+        reply = proxy.refusal(target)
+        assert (reply.status, reply.error) == (403, "destination_ip_prohibited")
+        assert world.reached() == before
+    finally:
+        world.gate.run("ip", "addr", "del", "45.88.0.2/32", "dev", "lo")

@@ -4,12 +4,13 @@ import contextlib
 import hashlib
 import random
 import socket
+import subprocess
 import threading
 import time
 
 import pytest
 
-from wire import is_open, read_exactly, read_to_end, reset
+from wire import eventually, is_open, read_exactly, read_to_end, reset
 
 MIB = 1 << 20
 
@@ -231,7 +232,25 @@ def test_urgent_data_does_not_break_the_stream(pair):
     tunnel.send(b"after")
     tunnel.end()
     data, was_reset = read_to_end(conn)
-    assert not was_reset and data.replace(b"!", b"") == b"beforeafter"
+    assert not was_reset and data == b"before!after"
+
+
+def test_the_kernel_looks_after_both_ends_of_a_tunnel_that_lives_on(pair):
+    tunnel, conn = pair
+    tunnel.send(b"x")
+    assert read_exactly(conn, 1) == b"x"
+
+    def guarded(peer):
+        """TCP keepalive runs on the proxy's socket that faces `peer`."""
+        ours, theirs = peer.getpeername()[1], peer.getsockname()[1]
+        report = subprocess.run(
+            ["ss", "-tnoH", f"sport = :{ours} and dport = :{theirs}"],
+            capture_output=True, text=True, check=True,
+        ).stdout
+        return "keepalive" in report
+
+    assert guarded(tunnel.sock)
+    eventually(lambda: guarded(conn), "keepalive towards the origin")
 
 
 def test_an_aborted_tunnel_leaves_no_bytes_for_the_next(proxy, listener):

@@ -178,11 +178,21 @@ int epoll_create() {
   return answer(::epoll_create1(EPOLL_CLOEXEC));
 }
 int epoll_add(int epoll, int fd, uint32_t events, uint64_t tag) {
+  if (strikes(kernel().plan.no_watch)) {
+    return ++kernel().tally.refused_watches % 2 == 0 ? -ENOSPC : -ENOMEM;
+  }
   epoll_event event{};
   event.events = events;
   event.data.u64 = tag;
   kernel().registered[fd] = {epoll, event};
   return answer(::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event));
+}
+int epoll_modify(int epoll, int fd, uint32_t events, uint64_t tag) {
+  epoll_event event{};
+  event.events = events;
+  event.data.u64 = tag;
+  kernel().registered[fd] = {epoll, event};
+  return answer(::epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event));
 }
 int epoll_remove(int epoll, int fd) {
   kernel().registered.erase(fd);

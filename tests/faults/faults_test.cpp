@@ -86,7 +86,9 @@ class Faults : public ::testing::Test {
 
   const int64_t frames_ = loop::live_frames();
   const size_t descriptors_ = open_descriptors();
-  std::unique_ptr<Worker> worker_;
+
+ protected:
+  std::unique_ptr<Worker> worker_;  // last: what was there before it is counted first
 };
 
 TEST_F(Faults, ShortCountsAndEmptyPromisesLoseNoByte) {
@@ -153,6 +155,24 @@ TEST_F(Faults, EverythingAtOnceLeavesNothing) {
   EXPECT_GT(cut_, 50);
   EXPECT_GT(whole_, 50);
   EXPECT_GT(spliced_, 0u);
+}
+
+// fs.epoll.max_user_watches is counted per user, so strangers can use it up: nobody would ever say
+// that such a socket has something to read.
+TEST_F(Faults, ATunnelWithASocketThatCannotBeWatchedEndsAtOnce) {
+  begin({.no_watch = 500}, kSeed);
+  for (int i = 0; i < 40; ++i) {
+    SCOPED_TRACE("seed " + std::to_string(kSeed) + ", tunnel " + std::to_string(i));
+    const uint64_t watched_before = tally().refused_watches;
+    Tunnel tunnel(*worker_, kSeed);
+    if (tally().refused_watches == watched_before) continue;
+    tunnel.client.end_after_sending = tunnel.origin.end_after_sending = false;
+    tunnel.begin();
+    // Neither peer says or ends anything: the socket that was shut down is all there is to tell.
+    ASSERT_TRUE(tunnel.step_until([&] { return tunnel.client.got_end && tunnel.origin.got_end; }));
+    tunnel.cancel();
+  }
+  EXPECT_GT(tally().refused_watches, 20u);
 }
 
 TEST_F(Faults, TheKernelIsNeverToldToWaitForMore) {

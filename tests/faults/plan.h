@@ -17,6 +17,7 @@ struct Plan {
   uint32_t no_pipe = 0;       // pipe says EMFILE or ENFILE
   uint32_t no_pipe_size = 0;  // F_SETPIPE_SZ says EPERM
   uint32_t no_option = 0;     // setsockopt says ENOPROTOOPT
+  uint32_t no_watch = 0;      // epoll_ctl says ENOSPC or ENOMEM to a new descriptor
 };
 
 // What was done, so that a test can tell that it tested something.
@@ -27,6 +28,7 @@ struct Tally {
   uint64_t refused_splices = 0;
   uint64_t refused_pipes = 0;
   uint64_t refused_sizes = 0;
+  uint64_t refused_watches = 0;
   uint64_t splices = 0;
   uint64_t splices_with_more = 0;
 };
