@@ -57,6 +57,72 @@ void add_explain(CLI::App& app, ExplainOptions& options) {
       "2 usage or configuration error.");
 }
 
+void add_load_pace(CLI::App& command, LoadOptions& options) {
+  command.add_option("--rate", options.rate, "Open loop: so many starts a second")
+      ->type_name("R[/s]");
+  command.add_option("--arrivals", options.arrivals, "Gaps of the open loop: exponential or fixed")
+      ->type_name("WORD");
+  command.add_option("--max-open", options.max_open, "Open loop: no more tunnels at one time")
+      ->type_name("N");
+  command.add_option("--connections", options.connections, "Closed loop: so many at a time")
+      ->type_name("N");
+  command.add_option("--duration", options.duration, "How long to measure (10s)")->type_name("DUR");
+  command.add_option("--count", options.count, "How many to finish")->type_name("N");
+  command.add_option("--warm-up", options.warm_up, "Before that, and not counted")
+      ->type_name("DUR");
+  command.add_option("--timeout", options.timeout, "Patience with one tunnel or message (30s)")
+      ->type_name("DUR");
+}
+
+void add_load_output(CLI::App& command, LoadOptions& options) {
+  command.add_option("--max-errors", options.max_errors, "Exit with 1 beyond so many (0)")
+      ->type_name("N");
+  command.add_flag("--json", options.json, "One JSON object instead of the summary");
+  command.add_option("--csv", options.csv, "Write the latency distribution")->type_name("FILE");
+  command.add_option("--plot", options.plot, "Write a picture of it (SVG)")->type_name("FILE");
+}
+
+void add_load_origin(CLI::App& load, LoadOriginOptions& options) {
+  auto* command = load.add_subcommand("origin", "Be the origin that a load run talks to");
+  command->add_option("--listen", options.listen, "Where, and as what; may stand several times")
+      ->type_name("ADDR:PORT[=BEHAVIOUR]")
+      ->allow_extra_args(false);
+  command->add_option("--threads", options.threads, "Loops of their own (1)")->type_name("N");
+  command->add_flag("--tls", options.tls, "Speak TLS, with a certificate made at the start");
+  command->footer(
+      "BEHAVIOUR: any (default), echo, source, sink, slow, silent or reset. Port 0 is any port;\n"
+      "each listener is said on stdout once it listens. Ends on SIGTERM or SIGINT.");
+}
+
+void add_load(CLI::App& app, LoadOptions& options, LoadOriginOptions& origin) {
+  auto* command = app.add_subcommand("load", "Load a proxy and measure it");
+  command->add_option("--proxy", options.proxy, "The proxy to measure")
+      ->type_name("http://ADDR:PORT");
+  command->add_flag("--relay", options.relay, "--proxy relays plain TCP: send no CONNECT");
+  command->add_flag("--direct", options.direct, "No proxy: what the same work costs without");
+  command->add_option("--target", options.target, "The origin to ask for")->type_name("HOST:PORT");
+  command->add_option("--mode", options.mode, "setup (default), rtt, bulk, idle or mix")
+      ->type_name("WORD");
+  add_load_pace(*command, options);
+  command
+      ->add_option("--bytes", options.bytes, "bulk: of a stream (64MiB); rtt: of a message (64B)")
+      ->type_name("SIZE");
+  command->add_option("--direction", options.direction, "bulk: up, down or both (default)")
+      ->type_name("WORD");
+  command->add_flag("--tls", options.tls, "TLS within each tunnel; nothing is verified");
+  command->add_option("--threads", options.threads, "Loops that share the work (1)")
+      ->type_name("N");
+  command->add_option("--seed", options.seed, "Of gaps and blends (1)")->type_name("N");
+  command->add_option("--sources", options.sources, "Local addresses: a count in 127/8, or a list")
+      ->type_name("N|ADDR,...");
+  add_load_output(*command, options);
+  add_load_origin(*command, origin);
+  command->footer(
+      "The target is a `penstock load origin`. Without --rate it is a closed loop. SIGINT or\n"
+      "SIGTERM ends a run early with what was measured. Exit status: 0 done, 1 more errors than\n"
+      "--max-errors or nothing finished, 2 usage error.");
+}
+
 bool knows(const CLI::App& app, const char* command) {
   for (const CLI::App* known : app.get_subcommands([](const CLI::App*) { return true; })) {
     if (known->get_name() == command) return true;
@@ -74,13 +140,17 @@ int run(int argc, char** argv) {
   RunOptions run_options;
   CheckOptions check_options;
   ExplainOptions explain_options;
+  LoadOptions load_options;
+  LoadOriginOptions origin_options;
   add_run(app, run_options);
   add_check(app, check_options);
   add_explain(app, explain_options);
+  add_load(app, load_options, origin_options);
   app.add_subcommand("version", "Print the version");
   if (argc > 1 && argv[1][0] != '-' && !knows(app, argv[1])) {
     fmt::print(stderr,
-               "no command \"{}\"; there are run, check, explain and version (--help says more)\n",
+               "no command \"{}\"; there are run, check, explain, load and version "
+               "(--help says more)\n",
                argv[1]);
     return kUsage;
   }
@@ -92,6 +162,9 @@ int run(int argc, char** argv) {
   if (app.got_subcommand("run")) return run_proxy(run_options);
   if (app.got_subcommand("check")) return check(check_options);
   if (app.got_subcommand("explain")) return explain(explain_options);
+  if (const CLI::App* command = app.get_subcommand("load"); command->parsed()) {
+    return command->got_subcommand("origin") ? load_origin(origin_options) : load(load_options);
+  }
   std::puts("penstock " PENSTOCK_VERSION);
   return kDone;
 }

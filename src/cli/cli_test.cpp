@@ -87,9 +87,15 @@ TEST(CommandLine, WithAnUnknownCommandOrOptionIsAUsageError) {
   EXPECT_THAT(ran.err, HasSubstr("--port"));
 }
 
+TEST(CommandLine, NamesTheCommandsThereAre) {
+  EXPECT_EQ(penstock({"frobnicate"}).err,
+            "no command \"frobnicate\"; there are run, check, explain, load and version "
+            "(--help says more)\n");
+}
+
 TEST(CommandLine, HelpsWithEveryCommand) {
   EXPECT_EQ(penstock({"--help"}).status, 0);
-  for (const char* command : {"run", "check", "explain", "version"}) {
+  for (const char* command : {"run", "check", "explain", "load", "version"}) {
     const Ran ran = penstock({command, "--help"});
     EXPECT_EQ(ran.status, 0) << command;
     EXPECT_THAT(ran.out, HasSubstr(command));
@@ -276,6 +282,47 @@ TEST_F(Explain, WithoutAConfigurationJudgesByTheBuiltInOne) {
   const Ran ran = penstock({"explain", "127.0.0.1:443"});
   EXPECT_EQ(ran.status, 1);
   EXPECT_EQ(penstock({"explain", "1.1.1.1:443"}).status, 0);
+}
+
+TEST(Load, HelpsWithTheOriginToo) {
+  const Ran ran = penstock({"load", "origin", "--help"});
+  EXPECT_EQ(ran.status, 0);
+  EXPECT_THAT(ran.out, HasSubstr("--listen"));
+  EXPECT_THAT(penstock({"load", "--help"}).out, HasSubstr("origin"));
+}
+
+TEST(Load, IsAUsageErrorWithOneSentenceWhenSomethingIsMissing) {
+  const Ran ran = penstock({"load"});
+  EXPECT_EQ(ran.status, 2);
+  EXPECT_EQ(ran.out, "");
+  EXPECT_EQ(ran.err,
+            "--proxy is missing; write --proxy http://127.0.0.1:3128, or --direct to go without "
+            "one\n");
+  EXPECT_EQ(penstock({"load", "origin"}).status, 2);
+  EXPECT_EQ(penstock({"load", "--direct", "--nothing"}).status, 2);
+}
+
+TEST(Load, RefusesAFileThatCannotBeWrittenBeforeItRuns) {
+  for (const char* option : {"--csv", "--plot"}) {
+    const Ran ran =
+        penstock({"load", "--direct", "--target", "127.0.0.1:1", option, "/nonexistent/out"});
+    EXPECT_EQ(ran.status, 2);
+    EXPECT_THAT(ran.err, StartsWith(std::string(option) + ": \"/nonexistent/out\" cannot"));
+    EXPECT_EQ(ran.out, "");
+  }
+}
+
+TEST(Load, RefusesMoreConnectionsThanDescriptors) {
+  const Ran ran = penstock(
+      {"load", "--direct", "--target", "127.0.0.1:1", "--connections", "1000000", "--count", "1"});
+  EXPECT_EQ(ran.status, 2);
+  EXPECT_THAT(ran.err, HasSubstr("ulimit -n"));
+}
+
+TEST(LoadOrigin, SaysThatAnAddressCannotBeListenedOn) {
+  const Ran ran = penstock({"load", "origin", "--listen", "192.0.2.1:9"});
+  EXPECT_EQ(ran.status, 1);
+  EXPECT_THAT(ran.err, HasSubstr("192.0.2.1:9"));
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
 // One function per command; each lives in the file of its name. They return exit statuses.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace penstock::cli {
 
@@ -26,6 +28,29 @@ struct ExplainOptions {
   bool json = false;
 };
 int explain(const ExplainOptions& options);
+
+// As they were written; cli/load_options.h reads them. Empty: not given.
+struct LoadOptions {
+  using Word = std::optional<std::string>;
+  Word proxy, target, mode;
+  bool relay = false;
+  bool direct = false;
+  Word rate, arrivals, connections, max_open;
+  Word duration, count, warm_up, timeout;
+  Word bytes, direction;
+  Word threads, seed, sources;
+  Word max_errors, csv, plot;
+  bool tls = false;
+  bool json = false;
+};
+int load(const LoadOptions& written);
+
+struct LoadOriginOptions {
+  std::vector<std::string> listen;  // ADDR:PORT or ADDR:PORT=BEHAVIOUR
+  LoadOptions::Word threads;
+  bool tls = false;
+};
+int load_origin(const LoadOriginOptions& written);
 
 // Exit statuses.
 inline constexpr int kDone = 0;

@@ -75,13 +75,31 @@ def test_the_schema_is_json():
 
 
 @pytest.mark.parametrize("arguments", [["version"], ["--help"], ["run", "--help"],
-                                       ["check", "--help"], ["explain", "--help"]])
+                                       ["check", "--help"], ["explain", "--help"],
+                                       ["load", "--help"], ["load", "origin", "--help"]])
 def test_help_and_version_exit_with_0(arguments):
     done = run_command(*arguments)
     assert done.returncode == 0 and "penstock" in done.stdout
 
 
-@pytest.mark.parametrize("arguments", [[], ["nothing"], ["run", "--nothing"], ["explain"]])
+COMMANDS = ["run", "check", "explain", "load", "version"]
+
+
+def test_help_lists_every_command():
+    said = run_command("--help").stdout
+    assert re.findall(r"^  ([a-z]+) ", said, re.M) == COMMANDS, said
+
+
+def test_an_unknown_command_is_told_which_there_are():
+    done = run_command("frobnicate")
+    there_are = f"{', '.join(COMMANDS[:-1])} and {COMMANDS[-1]}"
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr == (f'no command "frobnicate"; there are {there_are} '
+                           "(--help says more)\n")
+
+
+@pytest.mark.parametrize("arguments", [[], ["nothing"], ["run", "--nothing"], ["explain"],
+                                       ["load", "--nothing"], ["load", "nothing"]])
 def test_wrong_usage_exits_with_2(arguments):
     assert run_command(*arguments).returncode == 2
 

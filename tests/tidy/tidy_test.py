@@ -207,8 +207,8 @@ IN_THE_PROGRAM = [
     (r"\bstd::regex\b", "recursive: a long line overflows the stack", ()),
     (r"(?<!\w)new\s+[A-Za-z_(:]", "an owner is missing: make_unique", ("base", "loop")),
     (r"(?<![\w_])delete\s+[A-Za-z_(*:]", "an owner is missing: make_unique", ("base", "loop")),
-    (r"\bstd::(thread|jthread|async)\b", "threads are made in server/ and observe/",
-     ("server", "observe")),
+    (r"\bstd::(thread|jthread|async)\b", "threads are made in server/, observe/ and load/",
+     ("server", "observe", "load")),  # load: --threads, and one that waits for signals
     (r"(?<![\w>])::(recv|send|recvmsg|sendmsg|splice|accept4?|connect|bind|listen|socket|shutdown"
      r"|epoll_\w+|getsockopt|setsockopt|pipe2?|eventfd)\s*\(", "belongs into sys/calls", ("sys",)),
     (r"\b(sleep|usleep|nanosleep|sleep_for|sleep_until)\s*\(", "a wait has a deadline and a reason",
@@ -300,6 +300,29 @@ def test_docs_of_errors_are_in_step():
     result = subprocess.run([sys.executable, str(ROOT / "scripts/generate-docs"), "--check"],
                             capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def constants(header):
+    """Name -> what stands behind the = of every `kName = value` of a header."""
+    return dict(re.findall(r"\b(k\w+) = ([^,;]+)", header))
+
+
+def test_the_blend_of_load_is_what_its_page_says():
+    header = (SRC / "load/blend.h").read_text()
+    percents = re.findall(r'\{ActKind::k\w+, "\w+", (\d+)\}', header)
+    page = (ROOT / "docs/load.md").read_text().split("| percent | a tunnel that |")[1].split("\n\n")[0]
+    rows = re.findall(r"^\| (\d+) \| (.*) \|$", page, re.M)
+    assert [percent for percent, _ in rows] == percents
+    k = constants(header)
+    assert k["kDownloadMin"] == "8 * 1024" and k["kDownloadMax"] == "uint64_t{256} << 20"
+    seconds = {name: re.fullmatch(r"std::chrono::seconds\((\d+)\)", k[name])[1]
+               for name in ("kHoldMean", "kHoldMax")}
+    conversation, download, hold = [text for _, text in rows[1:]]
+    assert (f"{k['kRoundTripsMin']} to {k['kRoundTripsMax']} round trips: {k['kHelloBytes']} bytes "
+            f"first, as a ClientHello, then {k['kMessageMin']} to {k['kMessageMax']}") in conversation
+    assert f"shape {k['kDownloadShape']} from 8 KiB on, at most 256 MiB" in download
+    assert f"for {seconds['kHoldMean']} s on average" in hold
+    assert f"at most {seconds['kHoldMax']} s or" in hold
 
 
 def anchors(path):

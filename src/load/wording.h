@@ -1,0 +1,34 @@
+// The words and numbers that the forms of a report share. Pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "load/options.h"
+#include "load/results.h"
+
+namespace penstock::load {
+
+std::string_view word(Mode mode);      // "setup", as on the command line
+std::string_view word(Way way);        // "connect", "relay", "direct"
+std::string_view units_of(Mode mode);  // what `finished` counts: "set-ups", "round trips", ...
+
+// The latency that a mode is about, and what it is the latency of.
+const Histogram& main_latency(Mode mode, const Results& results);
+std::string_view main_latency_is(Mode mode);
+
+// Three digits and the unit that fits: "812 ns", "81.2 us", "1.92 ms", "10.3 s".
+std::string latency_text(Duration latency);
+std::string count_text(uint64_t count);    // "1,234,567"
+std::string bytes_text(double bytes);      // "1.50 GiB"
+std::string rate_text(double per_second);  // "15,234", "12.3", "0.250"
+
+// "setup by CONNECT through 127.0.0.1:3128 to a.example:443, TLS"
+std::string what_ran(const Options& options);
+// "closed loop of 16 connections, 1 thread, 64 source addresses, seed 1"
+std::string how_it_ran(const Options& options);
+
+double per_second(const Results& results);  // finished; 0 before any time has passed
+
+}  // namespace penstock::load
