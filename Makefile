@@ -3,7 +3,7 @@
 FUZZ_SECONDS ?= 60
 ARGS ?=
 
-.PHONY: help build run test fuzz lint demo clean
+.PHONY: help build run test fuzz lint demo bench bench-quick clean
 
 help:
 	@echo "make build   build what ships: build/release/penstock"
@@ -12,6 +12,8 @@ help:
 	@echo "make fuzz    each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) seconds"
 	@echo "make lint    formatting, clang-tidy, house rules"
 	@echo "make demo    one tunnel that is carried and one that is refused, explained"
+	@echo "make bench   penstock beside haproxy, nginx, squid, tinyproxy and apache; under 15 minutes"
+	@echo "make bench-quick  beside haproxy and squid only; under 2 minutes"
 	@echo "make clean   remove build/"
 
 build:
@@ -37,6 +39,14 @@ lint:
 demo: build
 	@scripts/install-dependencies demo
 	@scripts/demo
+
+bench: build
+	@scripts/install-dependencies bench
+	@scripts/bench $(ARGS)
+
+bench-quick: build
+	@scripts/install-dependencies bench
+	@scripts/bench --quick $(ARGS)
 
 clean:
 	rm -rf build
