@@ -78,10 +78,10 @@ class Load:
         self.binary = binary
         self.core = core
 
-    def command(self, at_work, *arguments):
+    def command(self, at_work, *arguments, port=None):
         way = ["--relay"] if at_work.peer.way == "relay" else []
         return [str(self.binary), "load", "--proxy", f"http://127.0.0.1:{at_work.port}", *way,
-                "--target", f"127.0.0.1:{at_work.origin_port}", "--json",
+                "--target", f"127.0.0.1:{port or at_work.origin_port}", "--json",
                 # Errors are judged here, with the other figures at hand.
                 "--max-errors", "1000000000", *arguments]
 
@@ -102,13 +102,14 @@ class Load:
         return judged(report_of(out, said, name), name)
 
     @contextlib.contextmanager
-    def tunnels(self, at_work, count):
-        """Idle tunnels for the length of a block; at its end each must still carry a byte."""
+    def tunnels(self, at_work, count, port=None):
+        """Idle tunnels for the length of a block, to another port of the origin if one is given; at
+        its end each must still carry a byte."""
         name = f"{at_work.peer.name}: {count} idle tunnels"
         out = tempfile.TemporaryFile()
         process = processes.spawn(
             self.command(at_work, "--mode", "idle", "--connections", str(count),
-                         "--duration", "10m"),
+                         "--duration", "10m", port=port),
             self.core, stdout=out, stderr=subprocess.PIPE)
         try:
             said = wait_for_line(process, f"{count} tunnels open", 60, name)

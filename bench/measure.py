@@ -104,9 +104,11 @@ class Bench:
         return {"setup_p50_us": setup["p50_us"], "setup_p99_us": setup["p99_us"],
                 "setup_p99_9_us": setup["p99_9_us"], "_": {"latency": busy}}
 
-    def beside_idle_tunnels(self, at_work, seconds, count):
-        """CPU per CONNECT while so many other tunnels are open."""
-        with self.load.tunnels(at_work, count):
+    def beside_idle_tunnels(self, at_work, seconds, count, port):
+        """CPU per CONNECT while so many other tunnels are open. They lead to another `port` of the
+        origin: to the same one they would take a third of the ephemeral ports, and the kernel
+        would search longer for a free one, whatever the proxy does."""
+        with self.load.tunnels(at_work, count, port):
             return self.set_up(at_work, seconds)["setup_cpu_us"]
 
 

@@ -127,14 +127,17 @@ class Run:
         room = (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 1500) // 2
         many_tunnels = min(many_tunnels, room)
         runs = {name: [] for name in ("tunnels few", "tunnels many", "rules few", "rules many")}
-        port = processes.free_port()
+        port, beside = processes.free_port(), processes.free_port()
         with contextlib.ExitStack() as stack:
-            origin = stack.enter_context(ends.origin(self.binary, self.load_core, [port]))
+            origin = stack.enter_context(ends.origin(self.binary, self.load_core, [port, beside]))
             bench = measure.Bench(ends.Load(self.binary, self.load_core), origin)
 
             def start(count):
                 peer = peers.penstock(self.binary, count)
                 return stack.enter_context(peers.running(peer, self.proxy_core, port, 60.0))
+
+            def with_others(count):
+                return bench.beside_idle_tunnels(usual, self.plan.flat_setup, count, beside)
 
             usual, short, long = start(1000), start(few_rules), start(many_rules)
             seconds, took = self.plan.flat_setup, 0.0
@@ -143,10 +146,8 @@ class Run:
                     break
                 began = time.monotonic()
                 for name, run in (
-                        ("tunnels few",
-                         lambda: bench.beside_idle_tunnels(usual, seconds, few_tunnels)),
-                        ("tunnels many",
-                         lambda: bench.beside_idle_tunnels(usual, seconds, many_tunnels)),
+                        ("tunnels few", lambda: with_others(few_tunnels)),
+                        ("tunnels many", lambda: with_others(many_tunnels)),
                         ("rules few", lambda: bench.set_up(short, seconds)["setup_cpu_us"]),
                         ("rules many", lambda: bench.set_up(long, seconds)["setup_cpu_us"])):
                     runs[name].append(None)

@@ -33,8 +33,10 @@ Moved Stream::write(std::span<const uint8_t> from) {
   return moved;
 }
 
-void Stream::guard(Duration quiet, Duration unacknowledged) {
-  if (!std::exchange(guarded_, true)) sys::set_liveness(fd_.get(), quiet, unacknowledged);
+bool Stream::guard(Duration quiet, Duration unacknowledged) {
+  if (std::exchange(guarded_, true)) return false;
+  sys::set_liveness(fd_.get(), quiet, unacknowledged);
+  return true;
 }
 
 void Stream::shutdown_write() {

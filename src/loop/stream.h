@@ -47,8 +47,8 @@ class Stream {
   Moved read(std::span<uint8_t> into);
   Moved write(std::span<const uint8_t> from);
 
-  // sys::set_liveness(), the first time that it is called.
-  void guard(Duration quiet, Duration unacknowledged);
+  // sys::set_liveness(), the first time that it is called; whether this was it.
+  bool guard(Duration quiet, Duration unacknowledged);
   void shutdown_write();
   void reset_on_close();  // the close sends RST
   void close();

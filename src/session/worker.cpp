@@ -7,6 +7,14 @@
 #include "sys/socket.h"
 
 namespace penstock::session {
+namespace {
+
+// Origins that one round asks the kernel to look after: 5 ms of system calls. The others' turn
+// comes with the next round.
+constexpr int kGuardedAtOnce = 2000;
+
+}  // namespace
+
 Worker::Worker(loop::Loop& loop, Parts parts)
     : loop_(loop),
       number_(parts.number),
@@ -91,10 +99,13 @@ void Worker::tend_tunnels() {
     return interval > Duration::zero() &&
            (tended_ - began) / interval > (std::max(before, began) - began) / interval;
   };
+  int guarded = 0;
   live_.for_each([&](Connection& connection) {
     if (!connection.story.established) return;
     const auto& dial = connection.config().dial;
-    connection.origin.guard(dial.keepalive, dial.unacknowledged);
+    if (guarded < kGuardedAtOnce && connection.origin.guard(dial.keepalive, dial.unacknowledged)) {
+      ++guarded;
+    }
     if (due(connection.story.accepted)) log_progress(connection);
   });
 }
