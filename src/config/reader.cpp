@@ -29,8 +29,8 @@ std::string Path::prefix() const {
   return name.empty() ? name : name + ": ";
 }
 
-void blame(const Node& node, const Path& path, std::string message, Faults& faults) {
-  faults.push_back({node.place, path.prefix() + message});
+void blame(const Node& node, const Path& path, std::string_view message, Faults& faults) {
+  faults.push_back({node.place, path.prefix().append(message)});
 }
 
 void blame_expected(const Node& node, const Path& path, std::string_view what, Faults& faults) {

@@ -51,7 +51,7 @@ struct KeyFacts {
   uint64_t max = 0;
 };
 
-void blame(const Node& node, const Path& path, std::string message, Faults& faults);
+void blame(const Node& node, const Path& path, std::string_view message, Faults& faults);
 // "path: found "15"; expected `what`".
 void blame_expected(const Node& node, const Path& path, std::string_view what, Faults& faults);
 void blame_unknown_key(const Entry& entry, const Path& path,

@@ -30,9 +30,9 @@ class Visit {
   Task<> behave(Behaviour behaviour);
 
  private:
-  // `first`: what has been read already.
+  // `first`, `order`: what has been read already.
   Task<> echo(std::string first, size_t per_second);
-  Task<> source(std::string first);
+  Task<> source(std::string order);
   Task<> sink(std::string first);
   Task<> silence();
   Task<> reset();

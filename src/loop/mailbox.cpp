@@ -24,11 +24,13 @@ void Mailbox::post(Letter letter) {
 }
 
 void Mailbox::open_all() {
+  // Before the letters are taken: one that comes in between wakes the loop once more for nothing,
+  // and none is left lying with the loop asleep.
+  uint64_t count = 0;
+  (void)!::read(wakeup_.get(), &count, sizeof(count));  // EAGAIN: nobody wrote since
   std::vector<Letter> letters;
   {
     const std::lock_guard lock(mutex_);
-    uint64_t count = 0;
-    (void)!::read(wakeup_.get(), &count, sizeof(count));  // EAGAIN: nobody wrote since
     letters.swap(letters_);
   }
   for (Letter& letter : letters) letter();
