@@ -10,10 +10,6 @@
 namespace penstock::admission {
 namespace {
 
-http::Authority target(const char* text) {
-  return *http::parse_authority(text);
-}
-
 TEST(Budget, NeverHandsOutMoreThanItsLimitAndTakesEverythingBack) {
   Budget budget(3);
   {
@@ -79,44 +75,24 @@ TEST(KeyedBudget, CountsEachKeyAloneAndForgetsThoseWithoutHolders) {
   EXPECT_EQ(budget.held("a"), 0u);
 }
 
-TEST(Door, RefusesTheDestinationThatIsBusyAndNoOther) {
-  Door door({.seats = 0, .tunnels_per_client = 0, .pending = 10, .pending_per_destination = 2});
-  std::vector<Permit> permits;
-  for (int i = 0; i < 2; ++i) permits.push_back(*door.admit(target("slow.example:443")));
-  EXPECT_EQ(door.admit(target("slow.example:443")).error().code, Code::kDestinationBusy);
-  EXPECT_TRUE(door.admit(target("slow.example:8443")));
-  EXPECT_TRUE(door.admit(target("other.example:443")));
-  EXPECT_EQ(door.pending(), 2u);
-  permits.clear();
-  EXPECT_EQ(door.pending(), 0u);
-  EXPECT_TRUE(door.admit(target("slow.example:443")));
-}
-
 TEST(Door, KeepsAClientToItsOwnLimitAndFollowsANewOne) {
-  Door door({.seats = 0, .tunnels_per_client = 1, .pending = 0, .pending_per_destination = 0});
+  Door door({.tunnels_per_client = 1});
   const IpAddress alice = IpAddress::from_v4(127, 0, 0, 1);
   const IpAddress bob = IpAddress::from_v4(127, 0, 0, 2);
   const auto first = door.admit_client(alice);
   ASSERT_TRUE(first);
   EXPECT_EQ(door.admit_client(alice).error().code, Code::kClientBusy);
   EXPECT_TRUE(door.admit_client(bob));
-  door.set_limits(
-      {.seats = 0, .tunnels_per_client = 2, .pending = 0, .pending_per_destination = 0});
+  door.set_limits({.tunnels_per_client = 2}, Instant{});
   EXPECT_TRUE(door.admit_client(alice));
 }
 
 TEST(Door, CountsTheAddressesOfOneIpv6SubnetAsOneClient) {
-  Door door({.seats = 0, .tunnels_per_client = 1, .pending = 0, .pending_per_destination = 0});
+  Door door({.tunnels_per_client = 1});
   const auto held = door.admit_client(*IpAddress::parse("2001:db8:1:2::1"));
   ASSERT_TRUE(held);
   EXPECT_FALSE(door.admit_client(*IpAddress::parse("2001:db8:1:2:ffff::9")));
   EXPECT_TRUE(door.admit_client(*IpAddress::parse("2001:db8:1:3::1")));
-}
-
-TEST(Door, RefusesPendingSetUpsPastTheGlobalLimitWhateverTheirDestination) {
-  Door door({.seats = 0, .tunnels_per_client = 0, .pending = 1, .pending_per_destination = 5});
-  const auto held = door.admit(target("a.example:443"));
-  EXPECT_EQ(door.admit(target("b.example:443")).error().code, Code::kNoPermit);
 }
 
 TEST(DescriptorBudget, LeavesRoomForItselfAndNeverAnswersZero) {

@@ -37,6 +37,7 @@ class List {
 
   bool empty() const { return !root_.linked(); }
   T& front() { return static_cast<T&>(*root_.next_); }
+  T& back() { return static_cast<T&>(*root_.previous_); }
 
   void push_back(T& element) {
     ListNode& node = element;

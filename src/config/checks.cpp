@@ -49,6 +49,13 @@ void check_times(const Node& root, const Config& config, Faults& faults) {
                           " is longer than timeouts.dial (" + duration_text(timeouts.dial) +
                           "); a second address would never be tried"});
   }
+  const auto& breaker = config.breaker;
+  if (breaker.pause > breaker.pause_max) {
+    faults.push_back({place_of_either(root, "breaker", "pause", "pause_max"),
+                      "breaker.pause: " + duration_text(breaker.pause) +
+                          " is longer than breaker.pause_max (" + duration_text(breaker.pause_max) +
+                          ")"});
+  }
   const Dns& dns = config.dns;
   if (dns.min_ttl > dns.max_ttl) {
     faults.push_back({place_of_either(root, "dns", "min_ttl", "max_ttl"),

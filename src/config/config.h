@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "admission/breaker.h"
+#include "admission/limit.h"
 #include "base/fault.h"
 #include "base/ip.h"
 #include "base/time.h"
@@ -38,6 +40,8 @@ struct Limits {
   uint64_t head_fields = 100;
   std::optional<uint64_t> pending;
   std::optional<uint64_t> pending_per_destination;
+  admission::Adapt adapt = admission::Adapt::kGradient;
+  std::optional<uint64_t> queue;  // zero: nobody waits
   uint64_t bandwidth = 0;  // bytes per second, each direction of each tunnel
 };
 
@@ -84,6 +88,7 @@ struct Config {
   PolicyReload policy_reload = PolicyReload::kRecheck;
   Timeouts timeouts;
   Limits limits;
+  admission::BreakerSettings breaker;
   Dns dns;
   Dial dial;
   Log log;

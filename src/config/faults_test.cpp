@@ -148,6 +148,7 @@ TEST(Faults, NameWhatContradictsEachOther) {
        "never be tried"},
       {"dns: {min_ttl: 2h}", "2:16: dns.min_ttl: 2h is longer than dns.max_ttl (1h)"},
       {"dns: {max_ttl: 0s}", "2:16: dns.min_ttl: 1s is longer than dns.max_ttl (0s)"},
+      {"breaker: {pause: 1m}", "2:18: breaker.pause: 1m is longer than breaker.pause_max (30s)"},
   };
   expect(kTable);
   EXPECT_EQ(report_behind_listener("timeouts: {dial: 0s, attempt: 10s}"), "accepted");

@@ -124,6 +124,10 @@ constexpr Key<Timeouts> kTimeoutKeys[] = {
 
 using AutoCount = AutoCountType<kCountMax>;
 
+constexpr Word<admission::Adapt> kAdapts[] = {{"gradient", admission::Adapt::kGradient},
+                                              {"aimd", admission::Adapt::kAimd},
+                                              {"off", admission::Adapt::kOff}};
+
 constexpr Key<Limits> kLimitKeys[] = {
     key<Limits, AutoCount, &Limits::tunnels>("tunnels"),
     key<Limits, CountType<0, kCountMax>, &Limits::tunnels_per_client>("tunnels_per_client"),
@@ -131,7 +135,19 @@ constexpr Key<Limits> kLimitKeys[] = {
     key<Limits, CountType<1, kHeadFieldsMax>, &Limits::head_fields>("head_fields"),
     key<Limits, AutoCount, &Limits::pending>("pending"),
     key<Limits, AutoCount, &Limits::pending_per_destination>("pending_per_destination"),
+    key<Limits, WordType<kAdapts>, &Limits::adapt>("adapt"),
+    key<Limits, AutoCount, &Limits::queue>("queue"),
     key<Limits, BandwidthType, &Limits::bandwidth>("tunnel_bandwidth"),
+};
+
+using admission::BreakerSettings;
+
+constexpr Key<BreakerSettings> kBreakerKeys[] = {
+    key<BreakerSettings, CountType<0, 100>, &BreakerSettings::failure_percent>("failure_percent"),
+    key<BreakerSettings, CountType<1, kCountMax>, &BreakerSettings::minimum>("minimum"),
+    key<BreakerSettings, DurationType<kSecond, kDay>, &BreakerSettings::window>("window"),
+    key<BreakerSettings, DurationType<100, kDay>, &BreakerSettings::pause>("pause"),
+    key<BreakerSettings, DurationType<100, kDay>, &BreakerSettings::pause_max>("pause_max"),
 };
 
 constexpr Key<Dns> kDnsKeys[] = {
@@ -174,6 +190,7 @@ constexpr Key<Config> kKeys[] = {
     key<Config, MapType<kPolicyKeys>, whole>("policy"),
     key<Config, MapType<kTimeoutKeys>, &Config::timeouts>("timeouts"),
     key<Config, MapType<kLimitKeys>, &Config::limits>("limits"),
+    key<Config, MapType<kBreakerKeys>, &Config::breaker>("breaker"),
     key<Config, MapType<kDnsKeys>, &Config::dns>("dns"),
     key<Config, MapType<kDialKeys>, &Config::dial>("dial"),
     key<Config, MapType<kLogKeys>, &Config::log>("log"),

@@ -85,8 +85,22 @@ std::string schema() {
         "head_bytes": {"$ref": "#/$defs/size", "description": "Of a request head: 1KiB to 1MiB.", "default": "16KiB"},
         "head_fields": {"description": "Of a request head.", "type": "integer", "minimum": 1, "maximum": 10000, "default": 100},
         "pending": {"$ref": "#/$defs/auto_count", "description": "Tunnels being set up at once.", "default": "auto"},
-        "pending_per_destination": {"$ref": "#/$defs/auto_count", "description": "Tunnels being set up at once to one destination.", "default": "auto"},
+        "pending_per_destination": {"$ref": "#/$defs/auto_count", "description": "Tunnels being set up at once to one destination, at most.", "default": "auto"},
+        "adapt": {"description": "How that limit follows a destination's set-up time: off leaves it as it is.", "enum": ["gradient", "aimd", "off"], "default": "gradient"},
+        "queue": {"$ref": "#/$defs/auto_count", "description": "Set-ups that wait for a permit at once; 0: none waits.", "default": "auto"},
         "tunnel_bandwidth": {"$ref": "#/$defs/bandwidth", "description": "Of each direction of each tunnel.", "default": 0}
+      }
+    },
+    "breaker": {
+      "description": "When a destination or an address that fails is left alone for a while.",
+      "type": "object",
+      "additionalProperties": false,
+      "properties": {
+        "failure_percent": {"description": "Of the set-ups in the window; 0: no breaker.", "type": "integer", "minimum": 0, "maximum": 100, "default": 50},
+        "minimum": {"description": "Fewer set-ups in the window say nothing.", "type": "integer", "minimum": 1, "maximum": 1000000000, "default": 20},
+        "window": {"$ref": "#/$defs/duration", "description": "That failures are counted over: 1s to 24h.", "default": "10s"},
+        "pause": {"$ref": "#/$defs/duration", "description": "Before the first probe, half of it by chance: 100ms to 24h; each failed probe doubles it.", "default": "1s"},
+        "pause_max": {"$ref": "#/$defs/duration", "description": "The longest pause.", "default": "30s"}
       }
     },
     "dns": {

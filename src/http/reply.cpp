@@ -55,13 +55,18 @@ std::string established_reply(const std::optional<ServerTiming>& timing) {
   return out;
 }
 
-std::string refusal_reply(const Error& error, std::optional<int> retry_after) {
+std::string refusal_reply(const Error& error, std::optional<int> retry_after,
+                          std::optional<Code> cause) {
   const ErrorFacts& facts = error.facts();
   const std::string_view reason = reason_phrase(facts.status);
   PENSTOCK_CHECK(!reason.empty());  // also: status 0 means that nobody is listening
 
   std::string body = "penstock: ";
   body += facts.sentence;
+  if (cause) {
+    body += " The last failure: ";
+    body += penstock::facts(*cause).sentence;
+  }
   body += '\n';
 
   std::string out = "HTTP/1.1 ";
@@ -74,6 +79,10 @@ std::string refusal_reply(const Error& error, std::optional<int> retry_after) {
   out += facts.proxy_status;
   out += "; details=\"";
   out += facts.word;
+  if (cause) {
+    out += "; ";
+    out += penstock::facts(*cause).word;
+  }
   out += "\"\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ";
   out += std::to_string(body.size());
   if (retry_after) {

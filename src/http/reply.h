@@ -20,7 +20,9 @@ struct ServerTiming {
 std::string established_reply(const std::optional<ServerTiming>& timing);
 
 // Status line, Proxy-Status (RFC 9209), Connection: close, a text/plain body of one line.
-// `retry_after`: seconds, for 503 and 429. The error must have a status.
-std::string refusal_reply(const Error& error, std::optional<int> retry_after = std::nullopt);
+// `retry_after`: seconds, for 503 and 429. `cause`: an earlier failure that is the reason for this
+// one. The error must have a status.
+std::string refusal_reply(const Error& error, std::optional<int> retry_after = std::nullopt,
+                          std::optional<Code> cause = std::nullopt);
 
 }  // namespace penstock::http

@@ -140,15 +140,19 @@ session::SituationPtr Server::situation_for(config::Snapshot config) const {
 }
 
 // `auto` in numbers: as many connections as there are descriptors for; of them a quarter may be
-// set up at one time, and of those a quarter to one destination.
+// set up at one time, and of those a quarter to one destination; as many may wait as be set up.
 admission::DoorLimits Server::door_limits(const config::Config& config) const {
   admission::DoorLimits out;
   out.seats = std::min(config.limits.tunnels.value_or(budget_.seats), budget_.seats);
   if (out.seats == 0) out.seats = budget_.seats;
   out.tunnels_per_client = config.limits.tunnels_per_client;
   out.pending = config.limits.pending.value_or(std::max<uint64_t>(out.seats / 4, 16));
-  out.pending_per_destination =
+  out.destination.adapt = config.limits.adapt;
+  out.destination.most =
       config.limits.pending_per_destination.value_or(std::max<uint64_t>(out.pending / 4, 16));
+  out.queue = config.limits.queue.value_or(std::max<uint64_t>(out.seats / 4, 16));
+  out.waiting.patience = config.timeouts.queue;
+  out.breaker = config.breaker;
   return out;
 }
 
@@ -257,7 +261,7 @@ void Server::reload() {
   } else {
     config_ = *next;
     observe::set_log_level(level_of(config_->log.level));
-    door_->set_limits(door_limits(*config_));
+    door_->set_limits(door_limits(*config_), loop_.now());
     look_at_interfaces();
     adopt(situation_for(config_));
     ++reloads_done_;

@@ -16,6 +16,7 @@
 #include "http/head.h"
 #include "http/reply.h"
 #include "loop/alongside.h"
+#include "loop/bell.h"
 #include "session/hello.h"
 #include "session/refusal.h"
 #include "tunnel/carry.h"
@@ -169,6 +170,50 @@ Task<Failure> reach_origin(Connection& c, const policy::Decision& decision) {
   }
 }
 
+// Waits until there is room or patience ends.
+Task<Result<admission::Permit::State>> wait_for_room(Connection& c, admission::Permit& permit,
+                                                     Instant deadline) {
+  loop::Loop& loop = c.worker.loop();
+  loop::Bell bell(loop);
+  loop::Timer timer(loop);
+  timer.arm(deadline);
+  if (permit.call_me(bell.ringer())) co_await bell.wait(timer);
+  co_return permit.give_up(loop.now());
+}
+
+Task<Failure> get_permit(Connection& c, admission::Permit& permit) {
+  using State = admission::Permit::State;
+  loop::Loop& loop = c.worker.loop();
+  const Instant began = loop.now();
+  State state = permit.ask(c.story.target, c.story.client.address, began);
+  if (state == State::kAtDestination || state == State::kInHall) {
+    const Instant deadline = deadline_after(began, c.config().timeouts.queue);
+    const auto waited = co_await while_client_stays(c, wait_for_room(c, permit, deadline));
+    if (!waited) co_return waited.error();
+    state = *waited;
+  }
+  c.story.times.queue.add(began, loop.now());
+  if (state == State::kHeld) co_return std::nullopt;
+  co_return c.story.deny(permit.denial());
+}
+
+// What the set-up says of its destination goes with the permit.
+void give_permit_back(Connection& c, admission::Permit& permit, const Failure& failure) {
+  const auto w = c.story.times.resolve.duration() + c.story.times.dial.duration();
+  const auto error = failure ? std::optional(failure->code) : std::nullopt;
+  switch (permit.settle(w, error, c.worker.loop().now())) {
+    case admission::Breaker::Change::kNone: break;
+    case admission::Breaker::Change::kOpened:
+      c.worker.trouble().say(observe::Level::kWarning, c.story.target.text() + " fails (" +
+                                                           std::string(failure->facts().word) +
+                                                           "): it is left alone for a while");
+      break;
+    case admission::Breaker::Change::kClosed:
+      c.worker.trouble().say(observe::Level::kInfo, c.story.target.text() + " answers again");
+      break;
+  }
+}
+
 // From the first byte to a connected origin. The permit for a pending set-up ends with this frame.
 Task<Failure> set_up(Connection& c) {
   // 1. What is asked?
@@ -178,16 +223,12 @@ Task<Failure> set_up(Connection& c) {
   c.story.target = request->target;
 
   // 2. Who asks? By address alone so far; it never waits.
-  // 3. Is there room? Asked before DNS and connect, since those are what overload breaks first.
   c.story.step = Step::kAdmit;
   auto share = c.worker.door().admit_client(c.story.client.address);
   if (!share) co_return share.error();
   c.client_share = std::move(*share);
-  const auto permit = c.worker.door().admit(c.story.target);
-  if (!permit) co_return permit.error();
-  c.story.times.queue.add(c.worker.loop().now(), c.worker.loop().now());  // there is no queue yet
 
-  // 4. May this client use this name? A refused name is never looked up.
+  // 3. May this client use this name? A refused name takes nobody's place and is never looked up.
   c.story.step = Step::kJudgeName;
   const auto decision = c.config().rules->judge_name(c.asker(), c.story.target);
   c.story.judged = true;
@@ -196,8 +237,14 @@ Task<Failure> set_up(Connection& c) {
   c.story.rule = decision.rule;
   if (!decision.allowed) co_return Error{Code::kNameDenied};
 
+  // 4. Is there room? Asked before DNS and connect, since those are what overload breaks first.
+  c.story.step = Step::kAdmit;
+  admission::Permit permit(c.worker.door());
+  if (const auto refused = co_await get_permit(c, permit)) co_return refused;
+
   // 5. to 7. Where is it, may that be reached, reach it.
   Failure failure = co_await reach_origin(c, decision);
+  give_permit_back(c, permit, failure);
   // The policy may have changed meanwhile, and then the new one decides.
   const auto& now = c.worker.situation();
   if (!failure && c.situation != now && !c.adopt(now)) failure = Error{Code::kNameDenied};
@@ -210,10 +257,7 @@ Task<Failure> say_established(Connection& c) {
   const auto& config = c.config();
   std::optional<http::ServerTiming> timing;
   if (config.server_timing) {
-    const auto duration = [](Micros us) {
-      return std::chrono::microseconds(std::max<int64_t>(us.value(), 0));
-    };
-    timing = http::ServerTiming{duration(c.story.times.resolve), duration(c.story.times.dial)};
+    timing = http::ServerTiming{c.story.times.resolve.duration(), c.story.times.dial.duration()};
   }
   const std::string reply = http::established_reply(timing);
   loop::Timer timer(c.worker.loop());

@@ -188,7 +188,7 @@ TEST_F(Connections, AreRefusedWhenTheyLeadBackToTheProxy) {
 
 TEST_F(Connections, AreRefusedWithoutASeat) {
   begin();
-  door_.set_limits({.seats = 1});
+  door_.set_limits({.seats = 1}, Clock::now());
   Peer seated = connect();
   EXPECT_THAT(refusal(connect()),
               AllOf(StartsWith("HTTP/1.1 503 "), HasSubstr("\r\nRetry-After: 1\r\n")));
@@ -200,7 +200,7 @@ TEST_F(Connections, AreRefusedWithoutASeat) {
 
 TEST_F(Connections, AreRefusedWithoutAPermitBeforeTheNameIsLookedUp) {
   begin();
-  door_.set_limits({.seats = 10, .pending = 1});
+  door_.set_limits({.seats = 10, .pending = 1}, Clock::now());
   Peer first = ask("slow.example:443");
   until([&] { return names_.asked(); });
   names_.answer();  // its questions are gone; what it does next does not matter
@@ -214,7 +214,7 @@ TEST_F(Connections, AreRefusedWithoutAPermitBeforeTheNameIsLookedUp) {
 
 TEST_F(Connections, AreRefusedWhenTheirClientHasItsShare) {
   begin();
-  door_.set_limits({.seats = 10, .tunnels_per_client = 1});
+  door_.set_limits({.seats = 10, .tunnels_per_client = 1}, Clock::now());
   const Origin origin;
   auto [first, far] = tunnel(origin);
   Peer second = ask(origin.at().text());

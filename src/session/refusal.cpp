@@ -1,5 +1,7 @@
 #include "session/refusal.h"
 
+#include <algorithm>
+
 #include "http/reply.h"
 
 namespace penstock::session {
@@ -14,7 +16,7 @@ constexpr size_t kLingerBytes = 256 * 1024;
 // Connections without a seat that may linger at one time, for each worker: they hold descriptors
 // that nothing has budgeted.
 constexpr size_t kUnseatedLinger = 64;
-// When to try again, until admission measures a rate that says better.
+// When to try again where nothing was measured that says better.
 constexpr int kRetryAfterSeconds = 1;
 
 // RFC 8446 section 6: level fatal, description access_denied. The record version is what every
@@ -63,8 +65,10 @@ Task<> refuse(Connection& c) {
   if (!c.story.established && status != 0) {
     c.story.status = static_cast<int16_t>(status);
     std::optional<int> retry_after;
-    if (status == 503 || status == 429) retry_after = kRetryAfterSeconds;
-    words = http::refusal_reply(error, retry_after);
+    if (status == 503 || status == 429) {
+      retry_after = std::max<int>(c.story.retry_after, kRetryAfterSeconds);
+    }
+    words = http::refusal_reply(error, retry_after, c.story.cause);
   } else if (c.story.established && may_alert(c)) {
     words = kAccessDenied;
   }

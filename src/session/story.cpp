@@ -29,4 +29,11 @@ Outcome Story::outcome() const {
   return side == Side::kDns || side == Side::kOrigin ? Outcome::kFailed : Outcome::kRefused;
 }
 
+Error Story::deny(const admission::Denial& denial) {
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(denial.retry_after).count();
+  retry_after = static_cast<uint16_t>(std::clamp<int64_t>(seconds, 0, UINT16_MAX));
+  cause = denial.cause;
+  return denial.error;
+}
+
 }  // namespace penstock::session

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "admission/denial.h"
 #include "base/error.h"
 #include "base/ip.h"
 #include "base/time.h"
@@ -45,6 +46,8 @@ std::string_view outcome_word(Outcome outcome);
 class Micros {
  public:
   bool reached() const { return value_ >= 0; }
+  // Zero where it was not reached.
+  Duration duration() const { return std::chrono::microseconds(std::max(value_, 0)); }
   int64_t value() const { return value_; }
   void add(Instant from, Instant to) {
     value_ = static_cast<int32_t>(
@@ -85,7 +88,9 @@ struct Story {
   tunnel::Carried up;
   tunnel::Carried down;
   std::optional<Error> error;
-  int16_t status = 0;  // the HTTP status that was sent; 0: none
+  std::optional<Code> cause;  // of a refusal by a breaker: what the destination failed with
+  uint16_t retry_after = 0;   // seconds that a refused client was told to wait; 0: not known
+  int16_t status = 0;         // the HTTP status that was sent; 0: none
   Step step = Step::kHead;
   bool judged = false;
   bool allowed = false;
@@ -95,6 +100,8 @@ struct Story {
   bool unread_hello = false;  // the first bytes were not looked at, or could not be read
 
   Outcome outcome() const;
+  // Admission said no: notes what the client is told of it.
+  Error deny(const admission::Denial& denial);
 };
 
 }  // namespace penstock::session

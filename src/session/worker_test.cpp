@@ -182,7 +182,7 @@ TEST_F(Workers, WriteALineForATunnelThatGoesOnAndOneAtItsEnd) {
 
 TEST_F(Workers, TellEverybodyWithoutASeatButListenToAFewOnly) {
   begin();
-  door_.set_limits({.seats = 1});
+  door_.set_limits({.seats = 1}, Clock::now());
   std::vector<Peer> clients;
   for (int i = 0; i < 70; ++i) clients.push_back(connect());
   EXPECT_EQ(worker_->live(), 65u) << "the seated one and 64 that may still talk";
