@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "admission/door.h"
 #include "loop/task.h"
 #include "session/metrics.h"
 
@@ -22,7 +23,7 @@ struct Snapshot {
   std::vector<WorkerState> workers;
   uint64_t seats_taken = 0;
   uint64_t seats = 0;
-  uint64_t pending = 0;
+  admission::Door::Facts door;
   uint64_t descriptors_open = 0;
   uint64_t descriptors_limit = 0;
   uint64_t rules = 0;

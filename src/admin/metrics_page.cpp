@@ -77,7 +77,18 @@ void admission(PrometheusText& text, const Snapshot& snapshot) {
   single(text, "penstock_seats_taken", "gauge", "Connections that hold a seat now.",
          snapshot.seats_taken);
   single(text, "penstock_seats", "gauge", "Connections that there is room for.", snapshot.seats);
-  single(text, "penstock_pending", "gauge", "Tunnels that are being set up now.", snapshot.pending);
+  single(text, "penstock_pending", "gauge", "Tunnels that are being set up now.",
+         snapshot.door.pending);
+  single(text, "penstock_waiting", "gauge", "Set-ups that wait for a permit now.",
+         snapshot.door.waiting);
+  single(text, "penstock_queue_standing", "gauge",
+         "1 while the queue for permits stands: the newest are served first.",
+         snapshot.door.overloaded ? 1 : 0);
+  text.metric("penstock_breakers", "gauge", "Destinations whose breaker is not closed.");
+  text.sample({{"state", "open"}}, snapshot.door.breakers_open);
+  text.sample({{"state", "half_open"}}, snapshot.door.breakers_half_open);
+  single(text, "penstock_breakers_opened_total", "counter", "Breakers of destinations that opened.",
+         snapshot.door.breakers_opened);
   single(text, "penstock_accepted_total", "counter", "Connections accepted.",
          sum(snapshot, &Metrics::accepted));
   single(text, "penstock_shed_total", "counter",

@@ -80,7 +80,7 @@ std::string refusal_reply(const Error& error, std::optional<int> retry_after,
   out += "; details=\"";
   out += facts.word;
   if (cause) {
-    out += "; ";
+    out += ": ";
     out += penstock::facts(*cause).word;
   }
   out += "\"\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ";

@@ -92,7 +92,7 @@ TEST(RefusalReply, NamesTheFailureThatABreakerWasOpenedBy) {
   const std::string reply = refusal_reply(Error{Code::kBreakerOpen}, 3, Code::kDialTimeout);
   EXPECT_THAT(reply, HasSubstr("\r\nRetry-After: 3\r\n"));
   EXPECT_THAT(reply, HasSubstr("Proxy-Status: penstock; error=destination_unavailable; "
-                               "details=\"breaker_open; dial_timeout\"\r\n"));
+                               "details=\"breaker_open: dial_timeout\"\r\n"));
   EXPECT_THAT(reply, HasSubstr("The last failure: The destination did not answer in time.\n"));
 }
 

@@ -305,7 +305,7 @@ loop::Task<admin::Snapshot> Server::snapshot() {
   }
   out.seats_taken = door_->seats_taken();
   out.seats = door_->seats();
-  out.pending = door_->pending();
+  out.door = door_->facts(Clock::now());
   out.descriptors_open = open_descriptors();
   out.descriptors_limit = descriptors_;
   out.rules = config_->rules->size();
