@@ -223,7 +223,7 @@ Task<Failure> set_up(Connection& c) {
   c.story.target = request->target;
 
   // 2. Who asks? By address alone so far; it never waits.
-  c.story.step = Step::kAdmit;
+  c.story.step = Step::kIdentify;
   auto share = c.worker.door().admit_client(c.story.client.address);
   if (!share) co_return share.error();
   c.client_share = std::move(*share);

@@ -21,8 +21,9 @@ namespace penstock::session {
 // The steps of a connection's life, in order (docs/life-of-a-connection.md).
 enum class Step : uint8_t {
   kHead,
-  kAdmit,
+  kIdentify,
   kJudgeName,
+  kAdmit,
   kResolve,
   kJudgeAddresses,
   kDial,
