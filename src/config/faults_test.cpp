@@ -43,7 +43,7 @@ TEST(Faults, NameUnknownKeysAndWhatWasMeant) {
        "2:37: policy.rules[0]: unknown key \"client\"; did you mean \"clients\"?"},
       {"\"a\\nb\": 1",
        "2:1: unknown key \"a\\u000ab\"; the keys here are listeners, admin, workers, policy, "
-       "timeouts, "
+       "quotas, timeouts, "
        "limits, dns, dial, log and server_timing"},
   };
   expect(kTable);
