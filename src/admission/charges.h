@@ -1,7 +1,7 @@
-// What the tunnels of one account spend together, from whichever worker: bandwidth and bytes, each
-// as the instant of a GCRA in one atomic word.
+// What the tunnels of one account spend together, from whichever worker: bandwidth, as the instant
+// of a GCRA in one atomic word, and bytes, as a count that the account takes from there.
 // Thread: any.   Lifetime: an account's; Charges point into it.
-// Cost: one compare-exchange to spend.
+// Cost: one compare-exchange or one addition to spend.
 #pragma once
 
 #include <atomic>
@@ -37,8 +37,7 @@ class SharedDebt {
 struct Charges {
   SharedDebt* bandwidth = nullptr;
   uint64_t bytes_per_second = 0;
-  SharedDebt* bytes = nullptr;
-  Ration volume;
+  std::atomic<uint64_t>* bytes = nullptr;  // moved, and not yet charged by the account
 
   explicit operator bool() const { return bandwidth != nullptr || bytes != nullptr; }
 };

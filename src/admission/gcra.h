@@ -39,6 +39,16 @@ constexpr Instant owing(Instant paid_at, Instant now, Duration price) {
   return std::min(std::max(paid_at, now) + price, now + kMostOwed);
 }
 
+// The time that pays under `to` what `owed` pays under `from`.
+inline Duration rescaled(Duration owed, const Ration& from, const Ration& to) {
+  const auto units = static_cast<long double>(owed.count()) * static_cast<long double>(from.count) /
+                     static_cast<long double>(from.per.count());
+  const auto time =
+      units * static_cast<long double>(to.per.count()) / static_cast<long double>(to.count);
+  const auto most = static_cast<long double>(kMostOwed.count());
+  return Duration(static_cast<Duration::rep>(std::min(time, most)));
+}
+
 }  // namespace gcra
 
 class Gcra {

@@ -52,9 +52,21 @@ struct HolderEqual {
   }
 };
 
+Denial denial(Code code, Duration retry_after) {
+  return {Error{code}, std::min(retry_after, Quotas::kRetryMax), std::nullopt};
+}
+
+// `paid_at` under another rate, so that as much is owed as before; a rate that comes or goes begins
+// anew.
+Instant carried_over(Instant paid_at, Instant now, const Ration& from, const Ration& to) {
+  if (from == to) return paid_at;
+  if (!from || !to) return {};
+  return now + gcra::rescaled(std::max(paid_at - now, Duration::zero()), from, to);
+}
+
 }  // namespace
 
-// What a holder has. Guarded by its stripe's mutex but for the debts, which are atomic.
+// What a holder has. Guarded by its stripe's mutex but for what is atomic.
 struct QuotaShare::Account : ListNode {
   Quotas::Stripe* stripe = nullptr;
   const Holder<std::string>* holder = nullptr;
@@ -63,12 +75,31 @@ struct QuotaShare::Account : ListNode {
   uint64_t ends = 0;  // of tunnels, since then
   Instant ends_since{};
   Instant setups_paid_at{};
-  SharedDebt bytes;
+  Instant bytes_paid_at{};
+  std::atomic<uint64_t> bytes{0};  // moved since they were last charged
   SharedDebt up;
   SharedDebt down;
 
+  void adopt(const QuotaLimits& next, Instant now) {
+    charge_bytes(now);
+    setups_paid_at = carried_over(setups_paid_at, now, limits.setups, next.setups);
+    bytes_paid_at = carried_over(bytes_paid_at, now, limits.bytes, next.bytes);
+    limits = next;
+  }
+  void charge_bytes(Instant now) {
+    const uint64_t moved = bytes.exchange(0, std::memory_order_relaxed);
+    if (moved != 0 && limits.bytes) {
+      bytes_paid_at = Gcra(limits.bytes, limits.bytes.per).spend(bytes_paid_at, now, moved);
+    }
+  }
+  bool used_up_bytes(Instant now) const {
+    return limits.bytes && !Gcra(limits.bytes, limits.bytes.per).affords(bytes_paid_at, now, 1);
+  }
+  bool ever_owed() const {
+    return bytes.load(std::memory_order_relaxed) != 0 || paid_at() != Instant{};
+  }
   Instant paid_at() const {
-    return std::max({setups_paid_at, bytes.paid_at(), up.paid_at(), down.paid_at()});
+    return std::max({setups_paid_at, bytes_paid_at, up.paid_at(), down.paid_at()});
   }
   // A tunnel must end before there is room for another: as often as they did of late.
   Duration until_one_ends(Instant now) const {
@@ -110,7 +141,7 @@ struct Quotas::Stripe {
   // It holds no tunnel.
   void rest(Account& account) {
     wake(account);
-    if (account.paid_at() == Instant{}) return forget(account);  // never owed
+    if (!account.ever_owed()) return forget(account);
     idle.push_back(account);
     if (++idle_count > kIdleMax) forget_one();
   }
@@ -122,6 +153,7 @@ struct Quotas::Stripe {
   void sweep(Instant now) {
     for (int i = 0; i < kSweptAtOnce && !idle.empty(); ++i) {
       Account& first = idle.front();
+      first.charge_bytes(now);
       if (first.paid_at() <= now) {
         forget(first);
       } else {
@@ -144,11 +176,9 @@ std::optional<Denial> QuotaShare::Account::refuse(Instant now) const {
   if (limits.tunnels != 0 && tunnels >= limits.tunnels) {
     return denial(Code::kClientBusy, until_one_ends(now));
   }
-  if (limits.bytes) {
+  if (used_up_bytes(now)) {
     const Gcra rule(limits.bytes, limits.bytes.per);
-    if (!rule.affords(bytes.paid_at(), now, 1)) {
-      return Denial{Error{Code::kClientBytes}, rule.affords_at(bytes.paid_at(), 1) - now};
-    }
+    return denial(Code::kClientBytes, rule.affords_at(bytes_paid_at, 1) - now);
   }
   if (limits.setups) {
     const Gcra rule(limits.setups, limits.burst);
@@ -186,16 +216,14 @@ Charges QuotaShare::charges(SharedDebt Account::* bandwidth) const {
   if (limits.bandwidth != 0) out.bandwidth = &(account_->*bandwidth);
   out.bytes_per_second = limits.bandwidth;
   if (limits.bytes) out.bytes = &account_->bytes;
-  out.volume = limits.bytes;
   return out;
 }
 
 bool QuotaShare::exhausted(Instant now) const {
   if (account_ == nullptr) return false;
   const std::lock_guard lock(account_->stripe->mutex);
-  const QuotaLimits& limits = account_->limits;
-  return limits.bytes_end_tunnels &&
-         !Gcra(limits.bytes, limits.bytes.per).affords(account_->bytes.paid_at(), now, 1);
+  account_->charge_bytes(now);
+  return account_->limits.bytes_end_tunnels && account_->used_up_bytes(now);
 }
 
 Quotas::Quotas() : stripes_(std::make_unique<std::array<Stripe, kStripes>>()) {}
@@ -212,7 +240,7 @@ std::expected<QuotaShare, Denial> Quotas::admit(const QuotaList& list, const pol
     const std::lock_guard lock(stripe.mutex);
     stripe.sweep(now);
     QuotaShare::Account& account = stripe.open(holder, now);
-    account.limits = quota->limits;
+    account.adopt(quota->limits, now);
     account.age(now);
     denial = account.refuse(now);
     if (!denial) {

@@ -42,7 +42,8 @@ class [[nodiscard]] QuotaShare {
   // What the two directions of its tunnel charge.
   Charges up() const;
   Charges down() const;
-  // Whether its tunnel must end: the bytes are used up, and the quota says so.
+  // Whether its tunnel must end: the bytes are used up, and the quota says so. To be asked about
+  // once a second, since bytes are charged when an account is looked at.
   bool exhausted(Instant now) const;
 
  private:
@@ -74,7 +75,8 @@ class Quotas {
 
   // A tunnel of `asker` is to be set up. Refused: kClientBusy, kClientBytes or kClientRate, in this
   // order; what is refused costs nothing. `list` is the configuration in force; an account whose
-  // quota is in the next one goes on counting under its new limits.
+  // quota is in the next one goes on counting under its new limits, and owes as many set-ups and
+  // bytes as it did.
   std::expected<QuotaShare, Denial> admit(const QuotaList& list, const policy::Asker& asker,
                                           Instant now);
 

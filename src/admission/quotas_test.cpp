@@ -150,8 +150,7 @@ TEST(Quotas, RefuseSetUpsWhileTheBytesAreUsedUpAndSayUntilWhen) {
   const Charges down = open->down();
   EXPECT_EQ(up.bytes, down.bytes) << "both directions count together";
   EXPECT_EQ(up.bandwidth, nullptr);
-  const Gcra rule(up.volume, up.volume.per);
-  up.bytes->charge(kStart, rule.price(1400));
+  up.bytes->fetch_add(1400);
   EXPECT_FALSE(open->exhausted(kStart)) << "open tunnels go on unless the quota says otherwise";
   const auto refused = quotas.admit(list, kAlice, kStart);
   ASSERT_FALSE(refused);
@@ -169,7 +168,7 @@ TEST(Quotas, EndOpenTunnelsWhoseBytesAreUsedUpIfTheySaySo) {
   const auto open = quotas.admit(list_of(limits), kAlice, kStart);
   ASSERT_TRUE(open);
   EXPECT_FALSE(open->exhausted(kStart));
-  open->down().bytes->charge(kStart, hours(1));
+  open->down().bytes->fetch_add(1000);
   EXPECT_TRUE(open->exhausted(kStart));
   EXPECT_FALSE(open->exhausted(kStart + minutes(1)));
 }
@@ -255,6 +254,39 @@ TEST(Quotas, AdmitExactlyTheBurstWhenThreadsRaceForIt) {
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(admitted, 100);
   EXPECT_EQ(quotas.refused().at("q").setups, 3900u);
+}
+
+TEST(Quotas, ForgiveBytesAsTimeGoesByAlsoWhileATunnelIsOpen) {
+  Quotas quotas;
+  QuotaLimits limits = bytes(3600, hours(1));
+  limits.bytes_end_tunnels = true;
+  const auto open = quotas.admit(list_of(limits), kAlice, kStart);
+  ASSERT_TRUE(open);
+  std::atomic<uint64_t>& moved = *open->up().bytes;
+  Instant now = kStart;
+  for (int i = 0; i < 20'000; ++i) {  // as fast as the quota allows, for hours
+    moved.fetch_add(1);
+    ASSERT_FALSE(open->exhausted(now += seconds(1))) << i;
+  }
+  moved.fetch_add(3600);
+  EXPECT_TRUE(open->exhausted(now));
+}
+
+TEST(Quotas, OweAsManySetUpsAndBytesUnderANewRate) {
+  Quotas quotas;
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_TRUE(quotas.admit(list_of(setups(5, hours(1))), kAlice, kStart));
+  }
+  const QuotaList more = list_of(setups(6, hours(1)));
+  EXPECT_TRUE(quotas.admit(more, kAlice, kStart)) << "five of six are spent";
+  EXPECT_FALSE(quotas.admit(more, kAlice, kStart));
+
+  const auto open = quotas.admit(list_of(bytes(1000, hours(1))), kBob, kStart);
+  ASSERT_TRUE(open);
+  open->up().bytes->fetch_add(1000);
+  EXPECT_FALSE(quotas.admit(list_of(bytes(1000, hours(1))), kBob, kStart));
+  EXPECT_TRUE(quotas.admit(list_of(bytes(1001, hours(24))), kBob, kStart));
+  EXPECT_FALSE(quotas.admit(list_of(bytes(999, hours(24))), kBob, kStart));
 }
 
 TEST(Quotas, LoseNoByteWhenThreadsCharge) {

@@ -28,14 +28,12 @@ Pace::Pace(uint64_t bandwidth, const admission::Charges& charges) {
     turn_.emplace(*charges.bandwidth, bandwidth_rule(charges.bytes_per_second),
                   turn_bytes(charges.bytes_per_second));
   }
-  if (charges.bytes != nullptr) {
-    count_.emplace(*charges.bytes, Gcra(charges.volume, charges.volume.per));
-  }
+  if (charges.bytes != nullptr) count_.emplace(*charges.bytes);
 }
 
 Pace::~Pace() {
   if (turn_) turn_->debt.credit(turn_->rule.price(turn_->granted));
-  if (count_) count_->debt.charge(count_->counted_at, count_->rule.price(count_->uncounted));
+  if (count_) count_->bytes.fetch_add(count_->uncounted, std::memory_order_relaxed);
 }
 
 size_t Pace::allowance(Instant now, size_t wanted) {
@@ -62,10 +60,10 @@ void Pace::settle_turn(Instant now, size_t bytes) {
 }
 
 void Pace::count(Instant now, size_t bytes) {
-  if (count_->uncounted == 0) count_->counted_at = now;
+  if (count_->uncounted == 0) count_->since = now;
   count_->uncounted += bytes;
-  if (count_->uncounted < kUncountedMax && now < count_->counted_at + kUncountedFor) return;
-  count_->debt.charge(now, count_->rule.price(std::exchange(count_->uncounted, 0)));
+  if (count_->uncounted < kUncountedMax && now < count_->since + kUncountedFor) return;
+  count_->bytes.fetch_add(std::exchange(count_->uncounted, 0), std::memory_order_relaxed);
 }
 
 Instant Pace::resume_at() const {

@@ -58,10 +58,9 @@ class Pace {
     Instant at{};        // when it may
   };
   struct Count {
-    admission::SharedDebt& debt;
-    admission::Gcra rule;
+    std::atomic<uint64_t>& bytes;
     uint64_t uncounted = 0;
-    Instant counted_at{};
+    Instant since{};
   };
 
   void settle_turn(Instant now, size_t bytes);
