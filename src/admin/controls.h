@@ -2,11 +2,13 @@
 // Thread: the main loop's.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "admission/door.h"
+#include "admission/quotas.h"
 #include "loop/task.h"
 #include "session/metrics.h"
 
@@ -24,6 +26,8 @@ struct Snapshot {
   uint64_t seats_taken = 0;
   uint64_t seats = 0;
   admission::Door::Facts door;
+  std::map<std::string, admission::QuotaRefusals> quota_refusals;
+  uint64_t quota_accounts = 0;
   uint64_t descriptors_open = 0;
   uint64_t descriptors_limit = 0;
   uint64_t rules = 0;

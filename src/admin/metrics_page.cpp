@@ -108,6 +108,18 @@ void admission(PrometheusText& text, const Snapshot& snapshot) {
   text.sample({{"state", "idle"}}, sum(snapshot, &Metrics::pipes_idle));
 }
 
+void quotas(PrometheusText& text, const Snapshot& snapshot) {
+  single(text, "penstock_quota_accounts", "gauge", "Accounts that hold tunnels or owe.",
+         snapshot.quota_accounts);
+  text.metric("penstock_quota_refused_total", "counter",
+              "Tunnels refused by a quota, by what there was no more of.");
+  for (const auto& [quota, refused] : snapshot.quota_refusals) {
+    text.sample({{"quota", quota}, {"reason", "tunnels"}}, refused.tunnels);
+    text.sample({{"quota", quota}, {"reason", "setups"}}, refused.setups);
+    text.sample({{"quota", quota}, {"reason", "bytes"}}, refused.bytes);
+  }
+}
+
 void names(PrometheusText& text, const Snapshot& snapshot) {
   text.metric("penstock_dns_answers_total", "counter",
               "Questions for the addresses of a name, by where the answer came from.");
@@ -161,6 +173,7 @@ std::string metrics_page(const Snapshot& snapshot) {
   steps(text, snapshot);
   bytes(text, snapshot);
   admission(text, snapshot);
+  quotas(text, snapshot);
   names(text, snapshot);
   policy(text, snapshot);
   process(text, snapshot);

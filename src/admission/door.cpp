@@ -5,12 +5,11 @@
 #include <tuple>
 #include <utility>
 
+#include "admission/client.h"
 #include "base/check.h"
 
 namespace penstock::admission {
 namespace {
-
-constexpr ptrdiff_t kSubnetBytes = 8;
 
 // Whether the destination is to blame. A name that does not exist was answered; an open route was
 // not asked.
@@ -30,25 +29,10 @@ bool took_its_time(Code code) {
 
 }  // namespace
 
-IpAddress accountable(IpAddress client) {
-  if (client.v6) std::fill(client.bytes.begin() + kSubnetBytes, client.bytes.end(), uint8_t{0});
-  return client;
-}
-
-Door::Door(const DoorLimits& limits)
-    : seats_(limits.seats), tunnels_per_client_(limits.tunnels_per_client), limits_(limits) {}
-
-Result<ClientShare> Door::admit_client(const IpAddress& client) {
-  const uint64_t limit = tunnels_per_client_.load(std::memory_order_relaxed);
-  if (limit == 0) return ClientShare();
-  ClientShare share = clients_.take(accountable(client), limit);
-  if (!share) return fail(Code::kClientBusy);
-  return share;
-}
+Door::Door(const DoorLimits& limits) : seats_(limits.seats), limits_(limits) {}
 
 void Door::set_limits(const DoorLimits& limits, Instant now) {
   seats_.set_limit(limits.seats);
-  tunnels_per_client_.store(limits.tunnels_per_client, std::memory_order_relaxed);
   const std::lock_guard lock(mutex_);
   limits_ = limits;
   for (auto& [authority, at] : destinations_) serve(at, now);

@@ -1,4 +1,5 @@
-// Who may come in: seats for connections, and permits for pending set-ups. A permit is asked for
+// Who may come in: seats for connections, and permits for pending set-ups. What one client may have
+// is in quotas.h. A permit is asked for
 // before DNS and connect, since those are what overload breaks first.
 //
 // A set-up takes a place at its destination, then one among all that are pending; where there is
@@ -39,7 +40,6 @@ namespace penstock::admission {
 // The limits in force; a count of 0 means "none", but for `queue`: nobody waits.
 struct DoorLimits {
   uint64_t seats = 0;
-  uint64_t tunnels_per_client = 0;
   uint64_t pending = 0;
   LimitSettings destination = {};
   uint64_t queue = 0;
@@ -49,8 +49,6 @@ struct DoorLimits {
 
 // A connection's place, from accept to settle.
 using Seat = Budget::Share;
-// A client's place among its own tunnels, from admit to settle.
-using ClientShare = KeyedBudget<IpAddress>::Share;
 
 class Door {
  public:
@@ -62,10 +60,6 @@ class Door {
 
   // Empty: every seat is taken.
   Seat take_seat() { return seats_.take(); }
-
-  // kClientBusy when this client has as many tunnels as it may. An IPv6 client is its /64, which is
-  // what one host may choose addresses from.
-  Result<ClientShare> admit_client(const IpAddress& client);
 
   // New limits hold for those who come next; nobody is sent away.
   void set_limits(const DoorLimits& limits, Instant now);
@@ -135,8 +129,6 @@ class Door {
   static Duration drained_in(const WaitingRoom& room, Rate& rate, Instant now);
 
   Budget seats_;
-  KeyedBudget<IpAddress> clients_;
-  std::atomic<uint64_t> tunnels_per_client_;
 
   mutable std::mutex mutex_;  // guards all that follows
   DoorLimits limits_;
@@ -189,8 +181,5 @@ class Door::Permit : private WaitingRoom::Ticket {
 };
 
 using Permit = Door::Permit;
-
-// An IPv6 client is its /64: what one host may choose addresses from.
-IpAddress accountable(IpAddress client);
 
 }  // namespace penstock::admission

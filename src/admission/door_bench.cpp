@@ -29,15 +29,6 @@ void seat(benchmark::State& state) {
 }
 BENCHMARK(seat);
 
-void client_share(benchmark::State& state) {
-  Door door({.tunnels_per_client = 10});
-  for (auto _ : state) {
-    auto share = door.admit_client(kClient);
-    benchmark::DoNotOptimize(share);
-  }
-}
-BENCHMARK(client_share);
-
 // Asked for, held, and given back with what the set-up says of its destination.
 void set_up(Door& door, const http::Authority& target, Instant now) {
   Permit permit(door);

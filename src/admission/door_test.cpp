@@ -61,40 +61,6 @@ TEST(Budget, HoldsItsLimitWhenThreadsRace) {
   EXPECT_EQ(budget.in_use(), 0u);
 }
 
-TEST(KeyedBudget, CountsEachKeyAloneAndForgetsThoseWithoutHolders) {
-  KeyedBudget<std::string> budget;
-  {
-    const auto a = budget.take("a", 1);
-    EXPECT_TRUE(a);
-    EXPECT_FALSE(budget.take("a", 1));
-    const auto b = budget.take("b", 1);
-    EXPECT_TRUE(b);
-    EXPECT_EQ(budget.keys(), 2u);
-  }
-  EXPECT_EQ(budget.keys(), 0u);
-  EXPECT_EQ(budget.held("a"), 0u);
-}
-
-TEST(Door, KeepsAClientToItsOwnLimitAndFollowsANewOne) {
-  Door door({.tunnels_per_client = 1});
-  const IpAddress alice = IpAddress::from_v4(127, 0, 0, 1);
-  const IpAddress bob = IpAddress::from_v4(127, 0, 0, 2);
-  const auto first = door.admit_client(alice);
-  ASSERT_TRUE(first);
-  EXPECT_EQ(door.admit_client(alice).error().code, Code::kClientBusy);
-  EXPECT_TRUE(door.admit_client(bob));
-  door.set_limits({.tunnels_per_client = 2}, Instant{});
-  EXPECT_TRUE(door.admit_client(alice));
-}
-
-TEST(Door, CountsTheAddressesOfOneIpv6SubnetAsOneClient) {
-  Door door({.tunnels_per_client = 1});
-  const auto held = door.admit_client(*IpAddress::parse("2001:db8:1:2::1"));
-  ASSERT_TRUE(held);
-  EXPECT_FALSE(door.admit_client(*IpAddress::parse("2001:db8:1:2:ffff::9")));
-  EXPECT_TRUE(door.admit_client(*IpAddress::parse("2001:db8:1:3::1")));
-}
-
 TEST(DescriptorBudget, LeavesRoomForItselfAndNeverAnswersZero) {
   for (uint64_t nofile : {0u, 64u, 256u, 1024u, 20'000u, 1'048'576u}) {
     for (uint64_t workers : {1u, 2u, 64u}) {

@@ -229,6 +229,24 @@ TEST_F(Explain, ResolvesANameAndJudgesEachAddress) {
   }
 }
 
+TEST_F(Explain, SaysWhichQuotaTheClientFallsUnder) {
+  const File file(R"(listeners: [{address: 127.0.0.1:3128}]
+policy: {rules: [{name: lab, allow: ["127.0.0.1:9000"]}]}
+quotas:
+  - {name: ci, clients: [10.20.0.0/16], tunnels: 100, setups: 50/s, bytes: 10GiB/d}
+  - {name: all, each: quota, setups: 60/m, burst: 5, bandwidth: 1MiB/s}
+)");
+  const auto ask_as = [&](const char* client) {
+    return penstock({"explain", "--config", file.path(), "--client", client, "127.0.0.1:9000"}).out;
+  };
+  EXPECT_THAT(ask_as("10.20.3.4"),
+              HasSubstr("  quota     ci (" + file.path() +
+                        ":4:5): tunnels: 100, setups: 50/s, bytes: 10GiB/d, each client\n"));
+  EXPECT_THAT(ask_as("10.21.3.4"),
+              HasSubstr(":5:5): setups: 60/m, burst: 5, bandwidth: 1MiB/s, each quota\n"));
+  EXPECT_TRUE(json("127.0.0.1:9000", 0)["quota"].is_null());
+}
+
 TEST_F(Explain, ShowsThatTheProxyIsNoDestination) {
   const File file(R"(listeners:
   - address: 127.0.0.1:3128

@@ -7,6 +7,7 @@
 
 #include "cli/commands.h"
 #include "cli/configuration.h"
+#include "config/scalars.h"
 #include "dns/resolver.h"
 #include "loop/loop.h"
 #include "loop/task.h"
@@ -19,7 +20,8 @@ namespace {
 struct Findings {
   http::Authority target;
   policy::Decision decision;
-  std::optional<Error> error;  // why there would be no tunnel
+  const admission::Quota* quota;  // null: none
+  std::optional<Error> error;     // why there would be no tunnel
   std::vector<policy::JudgedAddress> addresses;
 
   // As in the log: what the policy says, whether or not a tunnel would come of it.
@@ -62,6 +64,7 @@ Findings find_out(const config::Config& config, const policy::Asker& asker,
                   const http::Authority& target) {
   Findings out{.target = target,
                .decision = config.rules->judge_name(asker, target),
+               .quota = config.quotas->find(asker),
                .error = {},
                .addresses = {}};
   if (!out.decision.allowed) {
@@ -83,9 +86,10 @@ Findings find_out(const config::Config& config, const policy::Asker& asker,
   return out;
 }
 
-std::string place_of(const config::Config& config, const policy::RuleFacts& rule) {
+std::string place_of(const config::Config& config, const Place& place) {
   if (config.file.empty()) return "built in";
-  return fmt::format("{}:{}:{}", config.file, rule.place.line, rule.place.column);
+  if (place.line == 0) return config.file;
+  return fmt::format("{}:{}:{}", config.file, place.line, place.column);
 }
 
 std::string_view word(policy::TlsCheck check) {
@@ -101,6 +105,34 @@ std::string_view word(policy::EchCheck check) {
   return check == policy::EchCheck::kAllow ? "allow" : "deny";
 }
 
+std::string_view word(admission::Each each) {
+  switch (each) {
+    case admission::Each::kClient: return "client";
+    case admission::Each::kIdentity: return "identity";
+    case admission::Each::kQuota: return "quota";
+  }
+  return "client";
+}
+
+// As the file has them: "tunnels: 100, setups: 50/s".
+std::string text_of(const admission::QuotaLimits& limits) {
+  std::string out;
+  const auto add = [&](std::string_view key, const std::string& value) {
+    out += fmt::format("{}{}: {}", out.empty() ? "" : ", ", key, value);
+  };
+  if (limits.tunnels != 0) add("tunnels", std::to_string(limits.tunnels));
+  if (limits.setups) {
+    add("setups", std::to_string(limits.setups.count) + config::per_text(limits.setups.per));
+    if (limits.burst != limits.setups.count) add("burst", std::to_string(limits.burst));
+  }
+  if (limits.bytes) {
+    add("bytes", config::size_text(limits.bytes.count) + config::per_text(limits.bytes.per));
+  }
+  if (limits.bytes_end_tunnels) add("bytes_end_tunnels", "true");
+  if (limits.bandwidth != 0) add("bandwidth", config::size_text(limits.bandwidth) + "/s");
+  return out;
+}
+
 nlohmann::ordered_json as_json(const config::Config& config, const Findings& found) {
   nlohmann::ordered_json out;
   out["authority"] = found.target.text();
@@ -111,9 +143,16 @@ nlohmann::ordered_json as_json(const config::Config& config, const Findings& fou
   out["rule"] = nullptr;
   if (const auto* rule = found.decision.rule) {
     out["rule"] = {{"name", rule->name},
-                   {"place", place_of(config, *rule)},
+                   {"place", place_of(config, rule->place)},
                    {"tls", word(rule->tls)},
                    {"ech", word(rule->ech)}};
+  }
+  out["quota"] = nullptr;
+  if (const auto* quota = found.quota) {
+    out["quota"] = {{"name", quota->name},
+                    {"place", place_of(config, quota->place)},
+                    {"each", word(quota->each)},
+                    {"limits", text_of(quota->limits)}};
   }
   out["addresses"] = nlohmann::ordered_json::array();
   for (const auto& judged : found.addresses) {
@@ -128,13 +167,17 @@ nlohmann::ordered_json as_json(const config::Config& config, const Findings& fou
 void print(const config::Config& config, const Findings& found) {
   fmt::print("{}  {}\n", found.target.text(), found.verdict());
   if (const auto* rule = found.decision.rule) {
-    fmt::print("  rule      {} ({})\n", rule->name, place_of(config, *rule));
+    fmt::print("  rule      {} ({})\n", rule->name, place_of(config, rule->place));
     if (rule->allow) fmt::print("  checks    tls: {}, ech: {}\n", word(rule->tls), word(rule->ech));
   } else {
     fmt::print("  rule      none matches; what no rule allows is refused\n");
   }
   if (found.decision.would_deny)
     fmt::print("  mode      report: enforcing, this would be refused\n");
+  if (const auto* quota = found.quota) {
+    fmt::print("  quota     {} ({}): {}, each {}\n", quota->name, place_of(config, quota->place),
+               text_of(quota->limits), word(quota->each));
+  }
   for (const auto& judged : found.addresses) {
     fmt::print(
         "  address   {}  {}  {}\n", judged.address.text(), policy::class_word(judged.address_class),

@@ -23,6 +23,32 @@ Place place_of_either(const Node& root, std::string_view section, std::string_vi
   return place_of(root, section, first_written ? first : second);
 }
 
+void warn_of_identities(const policy::LocatedWords& identities, const std::string& whose,
+                        Faults& warnings) {
+  if (identities.empty()) return;
+  warnings.push_back({identities.front().place, "identities: nothing identifies clients yet, so " +
+                                                    whose + "\" matches nobody"});
+}
+
+void warn_of_quotas(Config& config) {
+  const admission::QuotaSpec* for_all = nullptr;
+  for (const admission::QuotaSpec& quota : config.quota_specs) {
+    warn_of_identities(quota.identities, "quota \"" + quota.name, config.warnings);
+    if (for_all != nullptr) {
+      config.warnings.push_back({quota.place, "quotas: \"" + quota.name +
+                                                  "\" is never reached: everybody falls under \"" +
+                                                  for_all->name + "\" before it"});
+    } else if (quota.clients.empty() && quota.identities.empty()) {
+      for_all = &quota;
+    }
+  }
+  if (for_all != nullptr && config.limits.tunnels_per_client != 0) {
+    config.warnings.push_back(
+        {for_all->place, "quotas: everybody falls under \"" + for_all->name +
+                             "\", so limits.tunnels_per_client limits nobody"});
+  }
+}
+
 void check_listeners(const Node& root, const Config& config, Faults& faults) {
   std::unordered_map<Endpoint, int> lines;
   for (const Listener& listener : config.listeners) {
@@ -83,11 +109,9 @@ void warn(const Node& root, Config& config) {
                         "enforce would refuse"});
   }
   for (const policy::RuleSpec& rule : config.policy.rules) {
-    if (rule.identities.empty()) continue;
-    warnings.push_back(
-        {rule.identities.front().place, "identities: nothing identifies clients yet, so rule \"" +
-                                            rule.name + "\" matches nobody"});
+    warn_of_identities(rule.identities, "rule \"" + rule.name, warnings);
   }
+  warn_of_quotas(config);
   if (config.timeouts.head == Duration::zero()) {
     warnings.push_back({place_of(root, "timeouts", "head"),
                         "timeouts.head: 0s lets a client hold a connection for ever without "

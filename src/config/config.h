@@ -12,6 +12,7 @@
 
 #include "admission/breaker.h"
 #include "admission/limit.h"
+#include "admission/quota_list.h"
 #include "base/fault.h"
 #include "base/ip.h"
 #include "base/time.h"
@@ -82,9 +83,10 @@ struct Listener {
 
 struct Config {
   std::vector<Listener> listeners;
-  std::optional<Endpoint> admin;  // empty: no admin listener
-  uint64_t workers = 0;           // 0: one per CPU that this process may use
-  policy::Spec policy;            // as written; `rules` is what runs
+  std::optional<Endpoint> admin;                  // empty: no admin listener
+  uint64_t workers = 0;                           // 0: one per CPU that this process may use
+  policy::Spec policy;                            // as written; `rules` is what runs
+  std::vector<admission::QuotaSpec> quota_specs;  // as written; `quotas` is what runs
   PolicyReload policy_reload = PolicyReload::kRecheck;
   Timeouts timeouts;
   Limits limits;
@@ -94,6 +96,7 @@ struct Config {
   Log log;
   bool server_timing = false;
   std::shared_ptr<const policy::Rules> rules;
+  std::shared_ptr<const admission::QuotaList> quotas;
   Faults warnings;   // right, but perhaps not meant; none of it keeps the proxy from running
   std::string file;  // where it was read from; empty: built in
 };

@@ -43,8 +43,43 @@ TEST(Faults, NameUnknownKeysAndWhatWasMeant) {
        "2:37: policy.rules[0]: unknown key \"client\"; did you mean \"clients\"?"},
       {"\"a\\nb\": 1",
        "2:1: unknown key \"a\\u000ab\"; the keys here are listeners, admin, workers, policy, "
-       "timeouts, "
+       "quotas, timeouts, "
        "limits, dns, dial, log and server_timing"},
+  };
+  expect(kTable);
+}
+
+TEST(Faults, NameQuotasThatMakeNoSense) {
+  constexpr Wrong kTable[] = {
+      {"quotas: [{name: a, clients: [10.0.0.0/8]}]",
+       "2:10: quotas[0]: a quota needs tunnels, setups, bytes or bandwidth; it limits nothing"},
+      {"quotas: [{tunnels: 0}]",
+       "2:20: quotas[0].tunnels: found \"0\"; expected a whole number from 1 to 1000000000"},
+      {"quotas: [{setups: 50}]",
+       "2:19: quotas[0].setups: found \"50\"; expected a rate above 0, such as 50/s, 300/m, 1000/h "
+       "or 5000/d"},
+      {"quotas: [{bytes: 10GB/h}]",
+       "2:18: quotas[0].bytes: found \"10GB/h\"; expected bytes above 0 in an interval, such as "
+       "10GiB/h or 1GiB/d"},
+      {"quotas: [{bandwidth: 0}]",
+       "2:22: quotas[0].bandwidth: found \"0\"; expected a rate above 0, such as 100MiB/s; leave "
+       "it "
+       "out for no limit"},
+      {"quotas: [{tunnels: 1, burst: 5}]",
+       "2:30: quotas[0].burst: is of set-ups, and there are no setups; write for example setups: "
+       "50/s"},
+      {"quotas: [{tunnels: 1, bytes_end_tunnels: true}]",
+       "2:42: quotas[0].bytes_end_tunnels: has no meaning without bytes; write for example bytes: "
+       "10GiB/h"},
+      {"quotas: [{tunnels: 1, each: identity}]",
+       "2:29: quotas[0].each: would count clients without an identity as one; write for example "
+       "identities: [\"*\"]"},
+      {"quotas: [{tunnels: 1, each: host}]",
+       "2:29: quotas[0].each: found \"host\"; expected client, identity or quota"},
+      {"quotas:\n  - {name: a, clients: [10.0.0.0/8], tunnels: 1}\n  - {name: a, tunnels: 2}",
+       "4:5: name: \"a\" is taken by the quota in line 3; write another"},
+      {"quotas: [{tunnels: 1, clients: [10.0.0.1/8]}]",
+       "2:33: clients: \"10.0.0.1/8\" has bits behind its length; the network is 10.0.0.0/8"},
   };
   expect(kTable);
 }

@@ -7,7 +7,6 @@ namespace {
 
 // Beyond these, a number is a slip and not a wish.
 constexpr uint64_t kWorkersMax = 1024;
-constexpr uint64_t kCountMax = 1'000'000'000;
 constexpr uint64_t kHeadFieldsMax = 10'000;
 constexpr uint64_t kKiB = 1024;
 constexpr int64_t kSecond = 1000;  // milliseconds
@@ -77,6 +76,67 @@ constexpr Key<Config> kPolicyKeys[] = {
     key<Config, WordType<kModes>, policy_mode>("mode"),
     key<Config, WordType<kReloads>, &Config::policy_reload>("reload"),
     key<Config, ListType<RuleType, Emptiness::kAllowed, Faulty::kKept>, policy_rules>("rules"),
+};
+
+// --- quotas
+// ---------------------------------------------------------------------------------------
+
+using admission::Each;
+using admission::QuotaLimits;
+using admission::QuotaSpec;
+
+constexpr Word<Each> kEach[] = {
+    {"client", Each::kClient}, {"identity", Each::kIdentity}, {"quota", Each::kQuota}};
+
+// A key of a quota that is one of its limits.
+template <class Type, auto member>
+constexpr Key<QuotaSpec> limit_key(std::string_view name) {
+  return key<QuotaSpec, Type, [](QuotaSpec& spec) -> auto& { return spec.limits.*member; }>(name);
+}
+
+constexpr Key<QuotaSpec> kQuotaKeys[] = {
+    key<QuotaSpec, NameType, &QuotaSpec::name>("name"),
+    key<QuotaSpec, TextList, &QuotaSpec::clients>("clients"),
+    key<QuotaSpec, TextList, &QuotaSpec::identities>("identities"),
+    key<QuotaSpec, WordType<kEach>, &QuotaSpec::each>("each"),
+    limit_key<CountType<1, kCountMax>, &QuotaLimits::tunnels>("tunnels"),
+    limit_key<CountRateType, &QuotaLimits::setups>("setups"),
+    limit_key<CountType<1, kCountMax>, &QuotaLimits::burst>("burst"),
+    limit_key<SizeRateType, &QuotaLimits::bytes>("bytes"),
+    limit_key<BooleanType, &QuotaLimits::bytes_end_tunnels>("bytes_end_tunnels"),
+    limit_key<SharedBandwidthType, &QuotaLimits::bandwidth>("bandwidth"),
+};
+
+// A quota: the keys above and what must hold between them.
+struct QuotaType {
+  static void read(const Node& node, const Path& path, Faults& faults, QuotaSpec& out) {
+    out.place = node.place;
+    out.name = "quota " + std::to_string(path.index() + 1);
+    MapType<kQuotaKeys>::read(node, path, faults, out);
+    if (node.kind != Node::Kind::kMap) return;
+    const auto has = [&](std::string_view name) { return node.find(name) != nullptr; };
+    if (!has("tunnels") && !has("setups") && !has("bytes") && !has("bandwidth")) {
+      blame(node, path, "a quota needs tunnels, setups, bytes or bandwidth; it limits nothing",
+            faults);
+    }
+    if (has("burst") && !has("setups")) {
+      blame(*node.find("burst"), Path(path, "burst"),
+            "is of set-ups, and there are no setups; write for example setups: 50/s", faults);
+    }
+    if (has("bytes_end_tunnels") && !has("bytes")) {
+      blame(*node.find("bytes_end_tunnels"), Path(path, "bytes_end_tunnels"),
+            "has no meaning without bytes; write for example bytes: 10GiB/h", faults);
+    }
+    if (out.each == Each::kIdentity && !has("identities")) {
+      blame(*node.find("each"), Path(path, "each"),
+            "would count clients without an identity as one; write for example identities: "
+            "[\"*\"]",
+            faults);
+    }
+  }
+  static void describe(KeyFacts facts, std::vector<KeyFacts>& out) {
+    MapType<kQuotaKeys>::describe(std::move(facts), out);
+  }
 };
 
 // --- the other sections
@@ -188,6 +248,8 @@ constexpr Key<Config> kKeys[] = {
     key<Config, AdminType, &Config::admin>("admin"),
     key<Config, CountType<0, kWorkersMax>, &Config::workers>("workers"),
     key<Config, MapType<kPolicyKeys>, whole>("policy"),
+    key<Config, ListType<QuotaType, Emptiness::kAllowed, Faulty::kKept>, &Config::quota_specs>(
+        "quotas"),
     key<Config, MapType<kTimeoutKeys>, &Config::timeouts>("timeouts"),
     key<Config, MapType<kLimitKeys>, &Config::limits>("limits"),
     key<Config, MapType<kBreakerKeys>, &Config::breaker>("breaker"),

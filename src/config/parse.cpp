@@ -57,11 +57,15 @@ std::expected<Snapshot, Faults> parse(std::string_view text, std::string_view fi
   }
   auto rules = policy::Rules::compile(config->policy);
   if (!rules) faults.insert(faults.end(), rules.error().begin(), rules.error().end());
+  auto quotas =
+      admission::QuotaList::compile(config->quota_specs, config->limits.tunnels_per_client);
+  if (!quotas) faults.insert(faults.end(), quotas.error().begin(), quotas.error().end());
   if (!faults.empty()) {
     sort(faults);
     return std::unexpected(std::move(faults));
   }
   config->rules = std::make_shared<const policy::Rules>(std::move(*rules));
+  config->quotas = std::make_shared<const admission::QuotaList>(std::move(*quotas));
   warn(*root, *config);
   sort(config->warnings);
   return config;

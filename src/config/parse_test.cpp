@@ -119,6 +119,40 @@ TEST(Configuration, ExampleNumbersAreReadAsTheySay) {
   EXPECT_EQ(config->log.level, LogLevel::kInfo);
 }
 
+TEST(Configuration, QuotasAreReadAsTheySay) {
+  const Snapshot config = with(R"(
+limits: {tunnels_per_client: 9}
+quotas:
+  - name: ci
+    clients: [10.20.0.0/16]
+    identities: [ci-*]
+    each: identity
+    tunnels: 100
+    setups: 50/s
+    burst: 100
+    bytes: 10GiB/h
+    bytes_end_tunnels: true
+    bandwidth: 100MiB/s
+  - {clients: [10.21.0.0/16], each: quota, setups: 60/m}
+)");
+  ASSERT_EQ(config->quota_specs.size(), 2u);
+  const admission::QuotaSpec& ci = config->quota_specs[0];
+  EXPECT_EQ(ci.name, "ci");
+  EXPECT_EQ(ci.place.line, 5);
+  EXPECT_EQ(values(ci.clients), (Texts{"10.20.0.0/16"}));
+  EXPECT_EQ(values(ci.identities), (Texts{"ci-*"}));
+  EXPECT_EQ(ci.each, admission::Each::kIdentity);
+  EXPECT_EQ(ci.limits, (admission::QuotaLimits{.tunnels = 100,
+                                               .setups = {50, 1s},
+                                               .burst = 100,
+                                               .bytes = {uint64_t{10} << 30, 1h},
+                                               .bytes_end_tunnels = true,
+                                               .bandwidth = 100 << 20}));
+  EXPECT_EQ(config->quota_specs[1].name, "quota 2");
+  EXPECT_EQ(config->quota_specs[1].each, admission::Each::kQuota);
+  EXPECT_EQ(config->quotas->size(), 3u) << "limits.tunnels_per_client is the last";
+}
+
 TEST(Configuration, EveryOtherKeyIsReadAsItSays) {
   const Snapshot config = with(R"(
 admin: off
@@ -190,6 +224,21 @@ timeouts: {head: 0s}
             "f:6:18: timeouts.head: 0s lets a client hold a connection for ever without asking "
             "for anything\n");
   EXPECT_TRUE(with("policy: {rules: [{allow: [\"*:443\"]}]}\n")->warnings.empty());
+}
+
+TEST(Configuration, WarnsOfQuotasThatCannotDoWhatTheySay) {
+  const Snapshot config = with(R"(policy: {rules: [{allow: ["*:443"]}]}
+limits: {tunnels_per_client: 9}
+quotas:
+  - {name: ci, identities: [ci], tunnels: 1}
+  - {name: all, tunnels: 2}
+  - {name: late, clients: [10.0.0.0/8], tunnels: 3}
+)");
+  EXPECT_EQ(describe(config->warnings, "f"),
+            "f:5:29: identities: nothing identifies clients yet, so quota \"ci\" matches nobody\n"
+            "f:6:5: quotas: everybody falls under \"all\", so limits.tunnels_per_client limits "
+            "nobody\n"
+            "f:7:5: quotas: \"late\" is never reached: everybody falls under \"all\" before it\n");
 }
 
 TEST(Configuration, PortZeroMayBeListenedOnTwice) {

@@ -38,6 +38,20 @@ std::string text_with_unit(uint64_t value, const std::array<Unit, n>& units) {
   return std::to_string(value / unit->factor) + std::string(unit->suffix);
 }
 
+// The intervals that a rate may have; the suffix as it is written.
+constexpr std::array kIntervals = {Unit{"/d", 86'400}, Unit{"/h", 3600}, Unit{"/m", 60},
+                                   Unit{"/s", 1}};
+
+template <class ParseCount>
+std::optional<admission::Ration> parse_rate(std::string_view text, ParseCount&& parse_count) {
+  const size_t slash = std::min(text.find('/'), text.size());
+  const auto interval = std::ranges::find(kIntervals, text.substr(slash), &Unit::suffix);
+  if (interval == kIntervals.end()) return std::nullopt;
+  const auto count = parse_count(text.substr(0, slash));
+  if (!count || *count == 0) return std::nullopt;
+  return admission::Ration{*count, std::chrono::seconds(interval->factor)};
+}
+
 constexpr auto kMillisMax = static_cast<uint64_t>(
     std::chrono::duration_cast<std::chrono::milliseconds>(kDurationMax).count());
 
@@ -59,6 +73,14 @@ std::optional<uint64_t> parse_bandwidth(std::string_view text) {
   return parse_size(text.substr(0, text.size() - 2));
 }
 
+std::optional<admission::Ration> parse_count_rate(std::string_view text) {
+  return parse_rate(text, [](std::string_view count) { return parse_decimal(count, kCountMax); });
+}
+
+std::optional<admission::Ration> parse_size_rate(std::string_view text) {
+  return parse_rate(text, parse_size);
+}
+
 std::string duration_text(Duration duration) {
   if (duration == Duration::zero()) return "0s";
   const auto millis = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
@@ -67,6 +89,12 @@ std::string duration_text(Duration duration) {
 
 std::string size_text(uint64_t bytes) {
   return bytes == 0 ? "0B" : text_with_unit(bytes, kSizeUnits);
+}
+
+std::string per_text(Duration per) {
+  const auto seconds = static_cast<uint64_t>(per / std::chrono::seconds(1));
+  const auto interval = std::ranges::find(kIntervals, seconds, &Unit::factor);
+  return interval == kIntervals.end() ? std::string() : std::string(interval->suffix);
 }
 
 }  // namespace penstock::config

@@ -45,6 +45,25 @@ TEST(Sizes, InAnyOtherFormAreRefused) {
   }
 }
 
+TEST(Rates, AreCountsOrSizesInAnInterval) {
+  EXPECT_EQ(parse_count_rate("50/s"), (admission::Ration{50, 1s}));
+  EXPECT_EQ(parse_count_rate("300/m"), (admission::Ration{300, 1min}));
+  EXPECT_EQ(parse_count_rate("1000/h"), (admission::Ration{1000, 1h}));
+  EXPECT_EQ(parse_count_rate("1000000000/d"), (admission::Ration{kCountMax, 24h}));
+  EXPECT_EQ(parse_size_rate("10GiB/h"), (admission::Ration{uint64_t{10} << 30, 1h}));
+  EXPECT_EQ(parse_size_rate("1B/d"), (admission::Ration{1, 24h}));
+  for (const char* text : {"", "50", "/s", "50/", "0/s", "50/x", "50/sec", "50 /s", "50/ s", "-1/s",
+                           "1.5/s", "050/s", "50/s/s", "1000000001/s", "10GiB/h"}) {
+    EXPECT_EQ(parse_count_rate(text), std::nullopt) << text;
+  }
+  for (const char* text : {"", "10/h", "0B/h", "10GB/h", "10GiB", "10GiB/w", "1048577GiB/s"}) {
+    EXPECT_EQ(parse_size_rate(text), std::nullopt) << text;
+  }
+  for (const auto per : std::initializer_list<Duration>{1s, 1min, 1h, 24h}) {
+    EXPECT_EQ(parse_count_rate("7" + per_text(per)), (admission::Ration{7, per}));
+  }
+}
+
 TEST(Bandwidths, AreSizesPerSecondOrNone) {
   EXPECT_EQ(parse_bandwidth("10MiB/s"), 10u << 20);
   EXPECT_EQ(parse_bandwidth("0"), 0u);

@@ -58,6 +58,11 @@ std::string schema() {
         }
       }
     },
+    "quotas": {
+      "description": "What clients may have; the first that matches decides, none: limits.tunnels_per_client.",
+      "type": "array",
+      "items": {"$ref": "#/$defs/quota"}
+    },
     "timeouts": {
       "description": "How long each step may take; 0s: no limit.",
       "type": "object",
@@ -158,6 +163,28 @@ std::string schema() {
         "ech": {"description": "Whether a ClientHello may hide its server name.", "enum": ["deny", "allow"], "default": "deny"}
       }
     },
+    "quota": {
+      "description": "At least one limit, and for whom.",
+      "type": "object",
+      "additionalProperties": false,
+      "anyOf": [{"required": ["tunnels"]}, {"required": ["setups"]}, {"required": ["bytes"]}, {"required": ["bandwidth"]}],
+      "dependentRequired": {"burst": ["setups"], "bytes_end_tunnels": ["bytes"]},
+      "properties": {
+        "name": {"$ref": "#/$defs/name", "description": "For logs and metrics; \"quota N\" if absent."},
+        "clients": {"description": "Prefixes of client addresses; absent: any.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/prefix"}},
+        "identities": {"description": "Names of clients, with * as a wildcard; absent: anybody.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/identity"}},
+        "each": {"description": "Who has the limits for himself; quota: all share them.", "enum": ["client", "identity", "quota"], "default": "client"},
+        "tunnels": {"description": "Open at once.", "type": "integer", "minimum": 1, "maximum": 1000000000},
+        "setups": {"$ref": "#/$defs/count_rate", "description": "Tunnels asked for."},
+        "burst": {"description": "Set-ups at once after a silence; absent: what one interval allows.", "type": "integer", "minimum": 1, "maximum": 1000000000},
+        "bytes": {"$ref": "#/$defs/size_rate", "description": "Moved, both directions together; past it no tunnel is set up."},
+        "bytes_end_tunnels": {"description": "Whether open tunnels end too when the bytes are used up.", "type": "boolean", "default": false},
+        "bandwidth": {"$ref": "#/$defs/shared_bandwidth", "description": "Of each direction, shared by all tunnels."}
+      }
+    },
+    "count_rate": {"description": "A count in an interval: s, m, h or d.", "type": "string", "pattern": "^[1-9][0-9]*/[smhd]$", "examples": ["50/s", "300/m"]},
+    "size_rate": {"description": "A size in an interval: s, m, h or d.", "type": "string", "pattern": "^[1-9][0-9]*(B|KiB|MiB|GiB)/[smhd]$", "examples": ["10GiB/h", "1GiB/d"]},
+    "shared_bandwidth": {"description": "A size per second.", "type": "string", "pattern": "^[1-9][0-9]*(B|KiB|MiB|GiB)/s$", "examples": ["100MiB/s"]},
     "duration": {"description": "A whole number with a unit: ms, s, m or h; at most 8760h.", "type": "string", "pattern": "^(0|[1-9][0-9]*)(ms|s|m|h)$", "examples": ["250ms", "10s", "15m", "1h", "0s"]},
     "size": {"description": "A whole number with a unit: B, KiB, MiB or GiB.", "type": "string", "pattern": "^(0|[1-9][0-9]*)(B|KiB|MiB|GiB)$", "examples": ["16KiB", "1MiB"]},
     "bandwidth": {

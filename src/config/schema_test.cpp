@@ -90,7 +90,8 @@ TEST(Schema, SaysTheSameAsTheDecoder) {
   const std::map<std::string, std::string> closer = {
       {"policy.rules[].allow[]", "destination"}, {"policy.rules[].deny[]", "destination"},
       {"policy.rules[].clients[]", "prefix"},    {"policy.rules[].identities[]", "identity"},
-      {"policy.rules[].addresses[]", "prefix"},
+      {"policy.rules[].addresses[]", "prefix"},  {"quotas[].clients[]", "prefix"},
+      {"quotas[].identities[]", "identity"},
   };
   SchemaKeys decoded;
   for (const KeyFacts& facts : all_keys()) {

@@ -11,18 +11,24 @@ constexpr uint16_t kDnsPort = 53;
 // Names go into every log line and metric label.
 constexpr size_t kNameBytesMax = 128;
 
+// `parse` takes a text and gives a value or nothing.
+template <class Parse, class T>
+void read_by(Parse&& parse, const Node& node, const Path& path, std::string_view what,
+             Faults& faults, T& out) {
+  const std::string* text = text_of(node, path, what, faults);
+  if (text == nullptr) return;
+  if (const auto value = parse(*text)) {
+    out = *value;
+  } else {
+    blame_expected(node, path, what, faults);
+  }
+}
+
 }  // namespace
 
 void read_endpoint(const Node& node, const Path& path, Faults& faults, Endpoint& out) {
   constexpr std::string_view kWhat = "address and port, such as 127.0.0.1:3128 or \"[::1]:3128\"";
-  const std::string* text = text_of(node, path, kWhat, faults);
-  if (text == nullptr) return;
-  const auto endpoint = Endpoint::parse(*text);
-  if (endpoint) {
-    out = *endpoint;
-  } else {
-    blame_expected(node, path, kWhat, faults);
-  }
+  read_by(Endpoint::parse, node, path, kWhat, faults, out);
 }
 
 void read_dns_server(const Node& node, const Path& path, Faults& faults, Endpoint& out) {
@@ -42,14 +48,7 @@ void read_dns_server(const Node& node, const Path& path, Faults& faults, Endpoin
 
 void read_address(const Node& node, const Path& path, Faults& faults, IpAddress& out) {
   constexpr std::string_view kWhat = "an IP address, such as 192.0.2.1 or \"2001:db8::1\"";
-  const std::string* text = text_of(node, path, kWhat, faults);
-  if (text == nullptr) return;
-  const auto address = IpAddress::parse(*text);
-  if (address) {
-    out = *address;
-  } else {
-    blame_expected(node, path, kWhat, faults);
-  }
+  read_by(IpAddress::parse, node, path, kWhat, faults, out);
 }
 
 void read_name(const Node& node, const Path& path, Faults& faults, std::string& out) {
@@ -82,15 +81,27 @@ void read_log_target(const Node& node, const Path& path, Faults& faults, std::st
 }
 
 void read_bandwidth(const Node& node, const Path& path, Faults& faults, uint64_t& out) {
-  constexpr std::string_view kWhat = "a rate such as 10MiB/s, or 0 for no limit";
-  const std::string* text = text_of(node, path, kWhat, faults);
-  if (text == nullptr) return;
-  const auto value = parse_bandwidth(*text);
-  if (value) {
-    out = *value;
-  } else {
-    blame_expected(node, path, kWhat, faults);
-  }
+  read_by(parse_bandwidth, node, path, "a rate such as 10MiB/s, or 0 for no limit", faults, out);
+}
+
+void read_count_rate(const Node& node, const Path& path, Faults& faults, admission::Ration& out) {
+  constexpr std::string_view kWhat = "a rate above 0, such as 50/s, 300/m, 1000/h or 5000/d";
+  read_by(parse_count_rate, node, path, kWhat, faults, out);
+}
+
+void read_size_rate(const Node& node, const Path& path, Faults& faults, admission::Ration& out) {
+  constexpr std::string_view kWhat = "bytes above 0 in an interval, such as 10GiB/h or 1GiB/d";
+  read_by(parse_size_rate, node, path, kWhat, faults, out);
+}
+
+// 0 would be "no limit" elsewhere and "nothing passes" to some readers.
+void read_shared_bandwidth(const Node& node, const Path& path, Faults& faults, uint64_t& out) {
+  constexpr std::string_view kWhat = "a rate above 0, such as 100MiB/s; leave it out for no limit";
+  const auto parse = [](std::string_view text) {
+    const auto value = parse_bandwidth(text);
+    return value == uint64_t{0} ? std::nullopt : value;
+  };
+  read_by(parse, node, path, kWhat, faults, out);
 }
 
 void read_located_text(const Node& node, const Path& path, Faults& faults,

@@ -17,6 +17,9 @@ void read_address(const Node& node, const Path& path, Faults& faults, IpAddress&
 void read_name(const Node& node, const Path& path, Faults& faults, std::string& out);
 void read_log_target(const Node& node, const Path& path, Faults& faults, std::string& out);
 void read_bandwidth(const Node& node, const Path& path, Faults& faults, uint64_t& out);
+void read_count_rate(const Node& node, const Path& path, Faults& faults, admission::Ration& out);
+void read_size_rate(const Node& node, const Path& path, Faults& faults, admission::Ration& out);
+void read_shared_bandwidth(const Node& node, const Path& path, Faults& faults, uint64_t& out);
 void read_located_text(const Node& node, const Path& path, Faults& faults,
                        Located<std::string>& out);
 void read_auto_count(const Node& node, const Path& path, Faults& faults, uint64_t max,
@@ -40,6 +43,9 @@ PENSTOCK_VALUE_TYPE(AddressType, IpAddress, read_address, "ip_address");
 PENSTOCK_VALUE_TYPE(NameType, std::string, read_name, "name");
 PENSTOCK_VALUE_TYPE(LogTargetType, std::string, read_log_target, "log_target");
 PENSTOCK_VALUE_TYPE(BandwidthType, uint64_t, read_bandwidth, "bandwidth");
+PENSTOCK_VALUE_TYPE(CountRateType, admission::Ration, read_count_rate, "count_rate");
+PENSTOCK_VALUE_TYPE(SizeRateType, admission::Ration, read_size_rate, "size_rate");
+PENSTOCK_VALUE_TYPE(SharedBandwidthType, uint64_t, read_shared_bandwidth, "shared_bandwidth");
 PENSTOCK_VALUE_TYPE(LocatedTextType, Located<std::string>, read_located_text, "text");
 
 #undef PENSTOCK_VALUE_TYPE

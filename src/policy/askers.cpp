@@ -1,6 +1,66 @@
 #include "policy/askers.h"
 
+#include "policy/address_class.h"
+#include "policy/pattern.h"
+
 namespace penstock::policy {
+namespace {
+
+constexpr int kMappedPrefixBits = 96;
+
+// Clients behind a v6 socket are compared as the v4 addresses they are, so a mapped prefix would
+// never match anybody: a `deny` that looks right and does nothing.
+void refuse_mapped_clients(const LocatedWords& words, Faults& faults) {
+  for (const Located<std::string>& word : words) {
+    const auto prefix = parse_prefix(word.value);
+    if (!prefix || prefix->length < kMappedPrefixBits) continue;
+    const auto address = mapped_v4(prefix->address);
+    if (!address) continue;
+    const IpPrefix v4{*address, prefix->length - kMappedPrefixBits};
+    faults.push_back({word.place, "clients: \"" + word.value +
+                                      "\" is an IPv4 prefix in disguise; write " + v4.text()});
+  }
+}
+
+}  // namespace
+
+// Rules speak of a.b.c.d, and a `deny` for 10.0.0.0/8 must not end where the listener's family
+// begins.
+Asker as_written(Asker asker) {
+  if (const auto v4 = mapped_v4(asker.client)) asker.client = *v4;
+  return asker;
+}
+
+std::vector<IpPrefix> parse_prefixes(const LocatedWords& words, std::string_view key,
+                                     Faults& faults) {
+  std::vector<IpPrefix> out;
+  for (const Located<std::string>& word : words) {
+    if (auto prefix = parse_prefix(word.value)) {
+      out.push_back(*prefix);
+    } else {
+      faults.push_back({word.place, std::string(key) + ": " + prefix.error()});
+    }
+  }
+  return out;
+}
+
+std::vector<IpPrefix> parse_clients(const LocatedWords& words, Faults& faults) {
+  refuse_mapped_clients(words, faults);
+  return parse_prefixes(words, "clients", faults);
+}
+
+std::vector<std::string> parse_identities(const LocatedWords& words, Faults& faults) {
+  std::vector<std::string> out;
+  for (const Located<std::string>& word : words) {
+    if (word.value.empty()) {
+      faults.push_back({word.place,
+                        "identities: an identity is empty; write a name, or \"*\" for "
+                        "everybody who has one"});
+    }
+    out.push_back(word.value);
+  }
+  return out;
+}
 
 bool glob_matches(std::string_view pattern, std::string_view text) {
   size_t p = 0;

@@ -1,5 +1,5 @@
-// Whom a rule is for: client prefixes and identities, both of which must hold where they are given.
-// Thread: any.   Cost: matches() allocates nothing.
+// Whom a rule or a quota is for: client prefixes and identities, both of which must hold where they
+// are given. Thread: any.   Cost: matches() allocates nothing.
 #pragma once
 
 #include <span>
@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/fault.h"
 #include "policy/decision.h"
 #include "policy/name_index.h"
 #include "policy/prefix_set.h"
@@ -16,6 +17,17 @@ namespace penstock::policy {
 // `pattern` with '*' for any run of characters, against all of `text`. Case matters. Linear in the
 // product of the sizes at worst, never exponential: identities come from clients.
 bool glob_matches(std::string_view pattern, std::string_view text);
+
+// The asker that rules speak of: a v6 socket reports a v4 client as ::ffff:a.b.c.d.
+Asker as_written(Asker asker);
+
+// What stands behind `clients:`, `identities:` and other keys of prefixes; `key` is for messages.
+// What is faulty is left out.
+using LocatedWords = std::vector<Located<std::string>>;
+std::vector<IpPrefix> parse_prefixes(const LocatedWords& words, std::string_view key,
+                                     Faults& faults);
+std::vector<IpPrefix> parse_clients(const LocatedWords& words, Faults& faults);
+std::vector<std::string> parse_identities(const LocatedWords& words, Faults& faults);
 
 class Askers {
  public:

@@ -9,33 +9,6 @@
 namespace penstock::policy {
 namespace {
 
-constexpr int kMappedPrefixBits = 96;
-
-void parse_prefixes(const std::vector<Located<std::string>>& words, std::string_view key,
-                    std::vector<IpPrefix>& out, Faults& faults) {
-  for (const Located<std::string>& word : words) {
-    if (auto prefix = parse_prefix(word.value)) {
-      out.push_back(*prefix);
-    } else {
-      faults.push_back({word.place, std::string(key) + ": " + prefix.error()});
-    }
-  }
-}
-
-// Clients behind a v6 socket are compared as the v4 addresses they are, so a mapped prefix would
-// never match anybody: a `deny` that looks right and does nothing.
-void refuse_mapped_clients(const RuleSpec& rule, Faults& faults) {
-  for (const Located<std::string>& word : rule.clients) {
-    const auto prefix = parse_prefix(word.value);
-    if (!prefix || prefix->length < kMappedPrefixBits) continue;
-    const auto address = mapped_v4(prefix->address);
-    if (!address) continue;
-    const IpPrefix v4{*address, prefix->length - kMappedPrefixBits};
-    faults.push_back({word.place, "clients: \"" + word.value +
-                                      "\" is an IPv4 prefix in disguise; write " + v4.text()});
-  }
-}
-
 ParsedRule parse_rule(const RuleSpec& rule, Faults& faults) {
   ParsedRule out;
   out.allow = rule.allow;
@@ -52,22 +25,14 @@ ParsedRule parse_rule(const RuleSpec& rule, Faults& faults) {
       faults.push_back({word.place, verb + ": " + pattern.error()});
     }
   }
-  parse_prefixes(rule.clients, "clients", out.clients, faults);
-  refuse_mapped_clients(rule, faults);
-  parse_prefixes(rule.addresses, "addresses", out.addresses, faults);
+  out.clients = parse_clients(rule.clients, faults);
+  out.identities = parse_identities(rule.identities, faults);
+  out.addresses = parse_prefixes(rule.addresses, "addresses", faults);
   if (!rule.allow && !rule.addresses.empty()) {
     faults.push_back(
         {rule.addresses.front().place,
          "addresses: rule \"" + rule.name +
              "\" refuses and so leads nowhere; put the prefixes into deny, with ports"});
-  }
-  for (const Located<std::string>& word : rule.identities) {
-    if (word.value.empty()) {
-      faults.push_back({word.place,
-                        "identities: an identity is empty; write a name, or \"*\" for "
-                        "everybody who has one"});
-    }
-    out.identities.push_back(word.value);
   }
   return out;
 }

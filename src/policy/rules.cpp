@@ -10,13 +10,6 @@
 namespace penstock::policy {
 namespace {
 
-// A v6 socket reports a v4 client as ::ffff:a.b.c.d; rules speak of a.b.c.d, and a `deny` for
-// 10.0.0.0/8 must not end where the listener's family begins.
-Asker as_written(Asker asker) {
-  if (const auto v4 = mapped_v4(asker.client)) asker.client = *v4;
-  return asker;
-}
-
 AddressClass classify_here(const IpAddress& address, const Surroundings& surroundings) {
   const AddressClass known = classify(address);
   if (known != AddressClass::kPublic) return known;

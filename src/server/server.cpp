@@ -101,6 +101,7 @@ bool Server::open() {
     session::Worker::Parts parts{.number = static_cast<int>(i),
                                  .epoch = epoch,
                                  .door = door_.get(),
+                                 .quotas = &quotas_,
                                  .log = log_->make_producer(),
                                  .situation = situation,
                                  .pipes_max = budget_.pipes_per_worker};
@@ -145,7 +146,6 @@ admission::DoorLimits Server::door_limits(const config::Config& config) const {
   admission::DoorLimits out;
   out.seats = std::min(config.limits.tunnels.value_or(budget_.seats), budget_.seats);
   if (out.seats == 0) out.seats = budget_.seats;
-  out.tunnels_per_client = config.limits.tunnels_per_client;
   out.pending = config.limits.pending.value_or(std::max<uint64_t>(out.seats / 4, 16));
   out.destination.adapt = config.limits.adapt;
   out.destination.most =
@@ -306,6 +306,8 @@ loop::Task<admin::Snapshot> Server::snapshot() {
   out.seats_taken = door_->seats_taken();
   out.seats = door_->seats();
   out.door = door_->facts(Clock::now());
+  out.quota_refusals = quotas_.refused();
+  out.quota_accounts = quotas_.accounts();
   out.descriptors_open = open_descriptors();
   out.descriptors_limit = descriptors_;
   out.rules = config_->rules->size();
@@ -329,7 +331,7 @@ int Server::close() {
   left.frames += loop::live_frames();
   workers_.clear();
   log_.reset();
-  const uint64_t permits = door_->pending() + door_->seats_taken();
+  const uint64_t permits = door_->pending() + door_->seats_taken() + quotas_.held();
   say(Level::kInfo, fmt::format("ended; left behind: {} connections, {} permits, {} frames",
                                 left.connections, permits, left.frames));
   return left.connections + left.frames + static_cast<int64_t>(permits) == 0 ? 0 : 1;

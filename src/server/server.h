@@ -10,6 +10,7 @@
 #include "admin/serve.h"
 #include "admission/descriptors.h"
 #include "admission/door.h"
+#include "admission/quotas.h"
 #include "config/config.h"
 #include "loop/loop.h"
 #include "loop/task.h"
@@ -68,6 +69,7 @@ class Server final : public admin::Controls {
   OpenSockets sockets_;
   OwnAddresses own_addresses_;
   std::unique_ptr<admission::Door> door_;
+  admission::Quotas quotas_;
   std::vector<std::unique_ptr<WorkerThread>> workers_;
   std::unique_ptr<admin::AdminServer> admin_;
   loop::TaskSet tasks_;

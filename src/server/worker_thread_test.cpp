@@ -68,6 +68,7 @@ class Threads : public testing::Test {
       session::Worker::Parts parts{.number = i,
                                    .epoch = 1,
                                    .door = &door_,
+                                   .quotas = &quotas_,
                                    .log = std::make_unique<CountedLog>(lines_),
                                    .situation = open_to_loopback(),
                                    .pipes_max = 4};
@@ -102,6 +103,7 @@ class Threads : public testing::Test {
   Endpoint at_;
   std::atomic<int> lines_{0};
   admission::Door door_{{.seats = 1000, .pending = 1000}};
+  admission::Quotas quotas_;
 };
 
 TEST_F(Threads, StartAndStopWithoutTrace) {

@@ -223,10 +223,11 @@ Task<Failure> set_up(Connection& c) {
   c.story.target = request->target;
 
   // 2. Who asks? By address alone so far; it never waits.
+  // And has it had its share?
   c.story.step = Step::kIdentify;
-  auto share = c.worker.door().admit_client(c.story.client.address);
-  if (!share) co_return share.error();
-  c.client_share = std::move(*share);
+  auto share = c.worker.quotas().admit(*c.config().quotas, c.asker(), c.worker.loop().now());
+  if (!share) co_return c.story.deny(share.error());
+  c.quota_share = std::move(*share);
 
   // 3. May this client use this name? A refused name takes nobody's place and is never looked up.
   c.story.step = Step::kJudgeName;
@@ -295,8 +296,8 @@ loop::RootTask serve(Worker& worker, Arrival& arrival) {
   if (!c.story.error) {
     tunnel::Flow up(c.worker.relay(), c.client, c.origin, c.story.up);
     tunnel::Flow down(c.worker.relay(), c.origin, c.client, c.story.down);
-    up.cap(c.config().limits.bandwidth);
-    down.cap(c.config().limits.bandwidth);
+    up.cap(c.config().limits.bandwidth, c.quota_share.up());
+    down.cap(c.config().limits.bandwidth, c.quota_share.down());
 
     // 9. What does the client say first? A ClientHello must name the destination that was asked
     // for; otherwise an allowed name is the way to any other on the same servers.

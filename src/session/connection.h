@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "admission/door.h"
+#include "admission/quotas.h"
 #include "base/list.h"
 #include "loop/stream.h"
 #include "loop/task.h"
@@ -47,7 +48,7 @@ class Connection : public ListNode {
   loop::Stream client;
   loop::Stream origin;
   std::vector<uint8_t> early;  // what the client sent behind its request, until it is passed on
-  admission::ClientShare client_share;
+  admission::QuotaShare quota_share;
 
  private:
   policy::Decision judge(const Situation& now) const;

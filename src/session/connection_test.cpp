@@ -213,8 +213,7 @@ TEST_F(Connections, AreRefusedWithoutAPermitBeforeTheNameIsLookedUp) {
 }
 
 TEST_F(Connections, AreRefusedWhenTheirClientHasItsShare) {
-  begin();
-  door_.set_limits({.seats = 10, .tunnels_per_client = 1}, Clock::now());
+  begin(kLab, "limits: {tunnels_per_client: 1}");
   const Origin origin;
   auto [first, far] = tunnel(origin);
   Peer second = ask(origin.at().text());
@@ -223,6 +222,7 @@ TEST_F(Connections, AreRefusedWhenTheirClientHasItsShare) {
   second.close();
   until([&] { return lines_.size() == 1; });
   EXPECT_EQ(lines_[0]["error"], "client_busy");
+  EXPECT_EQ(lines_[0]["quota"], "limits.tunnels_per_client");
   first.close();
   far.close();
   until([&] { return worker_->live() == 0; });

@@ -28,6 +28,15 @@ void who_and_what(JsonWriter& json, const Connection& c) {
   json.field("authority", target.substr(0, target.find('?')));  // a query is where secrets travel
 }
 
+// Of the connection's time, also where it was refused; absent: none.
+void quota(JsonWriter& json, const Connection& c) {
+  if (c.quota_share) {
+    json.field("quota", c.quota_share.quota());
+  } else if (c.story.retry_after != 0 && c.story.error->facts().side == Side::kClient) {
+    if (const auto* quota = c.config().quotas->find(c.asker())) json.field("quota", quota->name);
+  }
+}
+
 void judgement(JsonWriter& json, const Story& story) {
   json.field("rule", story.rule ? std::string_view(story.rule->name) : std::string_view());
   json.field("verdict", !story.judged ? "none" : story.allowed ? "allowed" : "denied");
@@ -83,6 +92,7 @@ void write_line(Connection& c, std::string_view outcome) {
   JsonWriter json(line);
   json.begin_object().field("time", when).field("id", id).field("worker", c.worker.number());
   who_and_what(json, c);
+  quota(json, c);
   judgement(json, c.story);
   ending(json, c.story, outcome);
   json.field("bytes_up", c.story.up.total()).field("bytes_down", c.story.down.total());

@@ -218,6 +218,7 @@ class Session : public testing::Test {
         std::make_unique<Worker>(loop_, Worker::Parts{.number = 3,
                                                       .epoch = 0xabc,
                                                       .door = &door_,
+                                                      .quotas = &quotas_,
                                                       .log = std::make_unique<CapturedLog>(lines_),
                                                       .situation = situation(policy, more),
                                                       .pipes_max = 4});
@@ -229,6 +230,7 @@ class Session : public testing::Test {
     EXPECT_EQ(loop::live_frames(), 0);
     EXPECT_EQ(door_.seats_taken(), 0u);
     EXPECT_EQ(door_.pending(), 0u);
+    EXPECT_EQ(quotas_.held(), 0u);
   }
 
   Peer connect() {
@@ -298,6 +300,7 @@ class Session : public testing::Test {
     EXPECT_EQ(worker_->live(), 0u);
     EXPECT_EQ(door_.seats_taken(), 0u);
     EXPECT_EQ(door_.pending(), 0u);
+    EXPECT_EQ(quotas_.held(), 0u);
     EXPECT_EQ(worker_->metrics().tunnels_open.value(), 0u);
   }
   uint64_t ended(Outcome outcome, std::optional<Code> code) const {
@@ -307,6 +310,7 @@ class Session : public testing::Test {
 
   loop::Loop loop_;
   admission::Door door_{admission::DoorLimits{.seats = 100, .pending = 100}};
+  admission::Quotas quotas_;
   Lines lines_;
   NameServer names_;
   policy::Surroundings surroundings_;

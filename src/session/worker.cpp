@@ -20,6 +20,7 @@ Worker::Worker(loop::Loop& loop, Parts parts)
       number_(parts.number),
       epoch_(parts.epoch),
       door_(parts.door),
+      quotas_(parts.quotas),
       log_(std::move(parts.log)),
       situation_(std::move(parts.situation)),
       resolver_(loop, situation_->config->dns, situation_->config->dial.family),
@@ -102,6 +103,7 @@ void Worker::tend_tunnels() {
   int guarded = 0;
   live_.for_each([&](Connection& connection) {
     if (!connection.story.established) return;
+    if (connection.quota_share.exhausted(tended_)) return connection.end(Code::kBytesExhausted);
     const auto& dial = connection.config().dial;
     if (guarded < kGuardedAtOnce && connection.origin.guard(dial.keepalive, dial.unacknowledged)) {
       ++guarded;

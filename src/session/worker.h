@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "admission/door.h"
+#include "admission/quotas.h"
 #include "base/list.h"
 #include "config/config.h"
 #include "dial/source_pool.h"
@@ -41,6 +42,7 @@ class Worker {
     int number = 0;      // of this worker, from 0
     uint32_t epoch = 0;  // of this process: makes log ids differ between runs
     admission::Door* door = nullptr;
+    admission::Quotas* quotas = nullptr;
     std::unique_ptr<observe::LineSink::Producer> log;
     SituationPtr situation;
     size_t pipes_max = 0;
@@ -65,8 +67,8 @@ class Worker {
   // Connections to origins, by the address that they leave from; 0.0.0.0: the kernel chose it.
   std::map<IpAddress, uint64_t> ports_by_source();
   // To be called about once a second: asks the kernel to find out when an origin has vanished,
-  // which a tunnel shorter than that need not pay for, and writes a log line for each tunnel that
-  // has lived another `log.progress`.
+  // which a tunnel shorter than that need not pay for, writes a log line for each tunnel that has
+  // lived another `log.progress`, and ends those whose quota of bytes is used up and says so.
   void tend_tunnels();
 
   size_t live() const { return live_count_; }
@@ -76,6 +78,7 @@ class Worker {
   loop::Loop& loop() { return loop_; }
   const SituationPtr& situation() const { return situation_; }
   admission::Door& door() { return *door_; }
+  admission::Quotas& quotas() { return *quotas_; }
   dns::Resolver& resolver() { return resolver_; }
   dial::SourcePool& sources() { return sources_; }
   tunnel::Relay& relay() { return relay_; }
@@ -100,6 +103,7 @@ class Worker {
   const int number_;
   const uint32_t epoch_;
   admission::Door* door_;
+  admission::Quotas* quotas_;
   std::unique_ptr<observe::LineSink::Producer> log_;
   SituationPtr situation_;
   dns::Resolver resolver_;

@@ -45,15 +45,12 @@ Flow::~Flow() {
 
 void Flow::deliver_first(std::vector<uint8_t> bytes) {
   PENSTOCK_CHECK(held_bytes() == 0 && carried_->total() == 0);
+  if (pace_) pace_->spend(loop().now(), bytes.size());
   if (!bytes.empty()) hold(std::move(bytes));
 }
 
-void Flow::cap(uint64_t bandwidth) {
-  if (bandwidth == 0) {
-    pace_.reset();
-  } else {
-    pace_ = std::make_unique<Pace>(bandwidth);
-  }
+void Flow::cap(uint64_t bandwidth, const admission::Charges& charges) {
+  pace_ = bandwidth == 0 && !charges ? nullptr : std::make_unique<Pace>(bandwidth, charges);
 }
 
 size_t Flow::held_bytes() const {
@@ -109,14 +106,16 @@ Flow::State Flow::move(Instant now) {
     if (!deliver()) return state_;
     if (source_ended_) return finish();
     if (share == 0 || round == kShareRounds) return state_ = State::kBusy;
-    const size_t allowed = pace_ ? std::min(share, pace_->allowance(now)) : share;
+    // A flow that could not move a byte must not stand in line for the right to.
+    const bool asks = pace_ && may_read() && may_write();
+    const size_t allowed = asks ? pace_->allowance(now, share) : share;
     if (allowed == 0) {
       let_go();
       return state_ = State::kPaced;
     }
     const size_t came = receive(now, allowed);
-    if (came == 0 && !source_ended_) return state_;
     if (pace_) pace_->spend(now, came);
+    if (came == 0 && !source_ended_) return state_;
     share -= came;
   }
 }

@@ -31,7 +31,7 @@ class Flow {
   enum class State : uint8_t {
     kBusy,     // used up its share of this turn; more can move at once
     kBlocked,  // waits for its source to be readable or its sink to be writable
-    kPaced,    // waits for its bandwidth cap: see resume_at()
+    kPaced,    // waits for a bandwidth cap: see resume_at()
     kDone,     // the source ended, everything was delivered and the end was passed on
     kReadFailed,
     kWriteFailed,
@@ -48,8 +48,9 @@ class Flow {
 
   // Bytes to deliver before anything that is read: what the client sent behind its request.
   void deliver_first(std::vector<uint8_t> bytes);
-  // Bytes per second; 0: no cap. A capped flow goes on splicing.
-  void cap(uint64_t bandwidth);
+  // `bandwidth`: bytes per second for this flow alone; 0: no cap of its own. `charges`: what it
+  // shares with others. A capped flow goes on splicing.
+  void cap(uint64_t bandwidth, const admission::Charges& charges = {});
 
   // Moves what can be moved now, within a fair share of the turn.
   State pump(Instant now);
@@ -121,7 +122,7 @@ class Flow {
   loop::Stream* from_;
   loop::Stream* to_;
   Carried* carried_;
-  std::unique_ptr<Pace> pace_;  // only a capped flow has one
+  std::unique_ptr<Pace> pace_;  // only a flow that is capped or counted has one
   std::unique_ptr<Rest> rest_;
   std::unique_ptr<Splicing> splicing_;
   int16_t fills_ = 0;  // copying: full buffers in a row; below zero: splice is no use yet
