@@ -6,15 +6,23 @@
 namespace penstock::admin {
 namespace {
 
+using observe::Census;
 using observe::Counter;
 using observe::Histogram;
 using observe::HistogramCounts;
+using observe::Population;
 using observe::PrometheusText;
 using session::Metrics;
 
 uint64_t sum(const Snapshot& snapshot, Counter Metrics::* member) {
   uint64_t total = 0;
   for (const auto& worker : snapshot.workers) total += ((*worker.metrics).*member).value();
+  return total;
+}
+
+Census sum(const Snapshot& snapshot, Population Metrics::* member) {
+  Census total;
+  for (const auto& worker : snapshot.workers) total += ((*worker.metrics).*member).census();
   return total;
 }
 
@@ -73,7 +81,7 @@ void single(PrometheusText& text, std::string_view name, std::string_view type,
 
 void admission(PrometheusText& text, const Snapshot& snapshot) {
   single(text, "penstock_tunnels_open", "gauge", "Tunnels that are established now.",
-         sum(snapshot, &Metrics::tunnels_open));
+         sum(snapshot, &Metrics::tunnels).present());
   single(text, "penstock_seats_taken", "gauge", "Connections that hold a seat now.",
          snapshot.seats_taken);
   single(text, "penstock_seats", "gauge", "Connections that there is room for.", snapshot.seats);

@@ -56,6 +56,10 @@ class Door {
   // New limits hold for those who come next; nobody is sent away.
   void set_limits(const DoorLimits& limits);
 
+  // While memory is short, whoever comes is refused, by whoever sees it first.
+  void set_memory_short(bool is_short) { memory_short_.store(is_short, std::memory_order_relaxed); }
+  bool memory_short() const { return memory_short_.load(std::memory_order_relaxed); }
+
   uint64_t seats_taken() const { return seats_.in_use(); }
   uint64_t seats() const { return seats_.limit(); }
   uint64_t pending() const { return pending_.in_use(); }
@@ -65,6 +69,7 @@ class Door {
   Budget pending_;
   KeyedBudget<IpAddress> clients_;
   KeyedBudget<std::string> destinations_;
+  std::atomic<bool> memory_short_{false};
   struct AtomicLimits {
     explicit AtomicLimits(const DoorLimits& limits)
         : per_client(limits.tunnels_per_client), per_destination(limits.pending_per_destination) {}

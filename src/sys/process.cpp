@@ -15,6 +15,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <string>
 
 #include "base/ascii.h"
@@ -45,6 +46,12 @@ uint64_t usable_cpus() {
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
   return std::max<uint64_t>(1, static_cast<uint64_t>(CPU_COUNT(&set)));
+}
+
+std::chrono::nanoseconds thread_cpu_time() {
+  timespec used{};
+  PENSTOCK_CHECK(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used) == 0);
+  return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
 }
 
 SysResult<std::vector<IpAddress>> interface_addresses() {
