@@ -3,13 +3,28 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "admin/window.h"
+#include "admission/memory.h"
 #include "loop/task.h"
 #include "session/metrics.h"
 
 namespace penstock::admin {
+
+// One destination that somebody is being connected to, as admission sees it.
+struct DestinationState {
+  std::string authority;
+  uint64_t pending = 0;
+  uint64_t waiting = 0;
+  uint64_t limit = 0;
+  std::optional<double> set_up_seconds;   // as of late
+  std::optional<double> no_load_seconds;  // with nobody in its way
+  std::string_view breaker;               // closed, open or half_open
+};
 
 // What the whole process knows at one moment.
 struct Snapshot {
@@ -23,6 +38,14 @@ struct Snapshot {
   uint64_t seats_taken = 0;
   uint64_t seats = 0;
   uint64_t pending = 0;
+  uint64_t pending_limit = 0;  // 0: no limit, here and below
+  uint64_t pending_per_destination = 0;
+  std::optional<uint64_t> queue;  // places in the waiting room
+  admission::MemoryUse memory;
+  bool memory_short = false;
+  uint64_t local_ports = 0;  // that one source address has towards one destination
+  std::optional<Measured> measured;
+  std::vector<DestinationState> destinations;
   uint64_t descriptors_open = 0;
   uint64_t descriptors_limit = 0;
   uint64_t rules = 0;

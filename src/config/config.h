@@ -38,7 +38,13 @@ struct Limits {
   uint64_t head_fields = 100;
   std::optional<uint64_t> pending;
   std::optional<uint64_t> pending_per_destination;
-  uint64_t bandwidth = 0;  // bytes per second, each direction of each tunnel
+  std::optional<uint64_t> memory;  // bytes
+  uint64_t bandwidth = 0;          // bytes per second, each direction of each tunnel
+};
+
+// What may go when there is no room left.
+struct Overload {
+  Duration close_idle = Duration::zero();  // tunnels silent for so long; zero: none
 };
 
 // TTLs are no limits on waiting: a maximum of zero keeps no answer.
@@ -84,6 +90,7 @@ struct Config {
   PolicyReload policy_reload = PolicyReload::kRecheck;
   Timeouts timeouts;
   Limits limits;
+  Overload overload;
   Dns dns;
   Dial dial;
   Log log;

@@ -131,7 +131,12 @@ constexpr Key<Limits> kLimitKeys[] = {
     key<Limits, CountType<1, kHeadFieldsMax>, &Limits::head_fields>("head_fields"),
     key<Limits, AutoCount, &Limits::pending>("pending"),
     key<Limits, AutoCount, &Limits::pending_per_destination>("pending_per_destination"),
+    key<Limits, AutoSizeType<32 * kKiB * kKiB>, &Limits::memory>("memory"),
     key<Limits, BandwidthType, &Limits::bandwidth>("tunnel_bandwidth"),
+};
+
+constexpr Key<Overload> kOverloadKeys[] = {
+    key<Overload, SwitchableDurationType<kSecond, kDay>, &Overload::close_idle>("close_idle"),
 };
 
 constexpr Key<Dns> kDnsKeys[] = {
@@ -174,6 +179,7 @@ constexpr Key<Config> kKeys[] = {
     key<Config, MapType<kPolicyKeys>, whole>("policy"),
     key<Config, MapType<kTimeoutKeys>, &Config::timeouts>("timeouts"),
     key<Config, MapType<kLimitKeys>, &Config::limits>("limits"),
+    key<Config, MapType<kOverloadKeys>, &Config::overload>("overload"),
     key<Config, MapType<kDnsKeys>, &Config::dns>("dns"),
     key<Config, MapType<kDialKeys>, &Config::dial>("dial"),
     key<Config, MapType<kLogKeys>, &Config::log>("log"),
