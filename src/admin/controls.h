@@ -4,10 +4,14 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "admin/window.h"
 #include "admission/door.h"
+#include "admission/memory.h"
 #include "admission/quotas.h"
 #include "loop/task.h"
 #include "session/metrics.h"
@@ -26,8 +30,13 @@ struct Snapshot {
   uint64_t seats_taken = 0;
   uint64_t seats = 0;
   admission::Door::Facts door;
+  std::vector<admission::Door::DestinationFacts> destinations;  // those not well first
   std::map<std::string, admission::QuotaRefusals> quota_refusals;
   uint64_t quota_accounts = 0;
+  admission::MemoryUse memory;
+  bool memory_short = false;
+  uint64_t local_ports = 0;  // that one source address has towards one destination
+  std::optional<Measured> measured;
   uint64_t descriptors_open = 0;
   uint64_t descriptors_limit = 0;
   uint64_t rules = 0;

@@ -6,15 +6,23 @@
 namespace penstock::admin {
 namespace {
 
+using observe::Census;
 using observe::Counter;
 using observe::Histogram;
 using observe::HistogramCounts;
+using observe::Population;
 using observe::PrometheusText;
 using session::Metrics;
 
 uint64_t sum(const Snapshot& snapshot, Counter Metrics::* member) {
   uint64_t total = 0;
   for (const auto& worker : snapshot.workers) total += ((*worker.metrics).*member).value();
+  return total;
+}
+
+Census sum(const Snapshot& snapshot, Population Metrics::* member) {
+  Census total;
+  for (const auto& worker : snapshot.workers) total += ((*worker.metrics).*member).census();
   return total;
 }
 
@@ -73,7 +81,7 @@ void single(PrometheusText& text, std::string_view name, std::string_view type,
 
 void admission(PrometheusText& text, const Snapshot& snapshot) {
   single(text, "penstock_tunnels_open", "gauge", "Tunnels that are established now.",
-         sum(snapshot, &Metrics::tunnels_open));
+         sum(snapshot, &Metrics::tunnels).present());
   single(text, "penstock_seats_taken", "gauge", "Connections that hold a seat now.",
          snapshot.seats_taken);
   single(text, "penstock_seats", "gauge", "Connections that there is room for.", snapshot.seats);
@@ -118,6 +126,60 @@ void quotas(PrometheusText& text, const Snapshot& snapshot) {
     text.sample({{"quota", quota}, {"reason", "setups"}}, refused.setups);
     text.sample({{"quota", quota}, {"reason", "bytes"}}, refused.bytes);
   }
+}
+
+void memory(PrometheusText& text, const Snapshot& snapshot) {
+  text.metric("penstock_memory_bytes", "gauge", "Memory in use and allowed; a limit of 0 is none.");
+  text.sample({{"state", "resident"}}, snapshot.memory.resident);
+  text.sample({{"state", "limit"}}, snapshot.memory.limit);
+  text.sample({{"state", "group_used"}}, snapshot.memory.group_used);
+  text.sample({{"state", "group_limit"}}, snapshot.memory.group_limit);
+  single(text, "penstock_memory_short", "gauge", "1 while new tunnels are refused for it.",
+         snapshot.memory_short ? 1 : 0);
+}
+
+// What Prometheus needs to measure Little's law over a window of its own.
+void populations(PrometheusText& text, const Snapshot& snapshot) {
+  const auto one = [&](const std::string& name, const std::string& thing,
+                       Population Metrics::* member) {
+    const Census census = sum(snapshot, member);
+    const auto seconds = [](uint64_t ns) { return static_cast<double>(ns) * 1e-9; };
+    single(text, "penstock_" + name + "s_total", "counter", thing + " that began.",
+           census.arrivals);
+    single(text, "penstock_" + name + "s_ended_total", "counter", thing + " that ended.",
+           census.departures);
+    text.metric("penstock_" + name + "_seconds_total", "counter",
+                "How long those took that ended, in all.");
+    text.sample({}, seconds(census.stayed_ns));
+    text.metric("penstock_" + name + "_presence_seconds_total", "counter",
+                "How many there are, integrated over time.");
+    text.sample({}, seconds(census.presence_ns));
+  };
+  one("setup", "Set-ups", &Metrics::set_ups);
+  one("tunnel", "Tunnels", &Metrics::tunnels);
+}
+
+// The same over the last ten seconds, for people.
+void window(PrometheusText& text, const Snapshot& snapshot) {
+  if (!snapshot.measured) return;
+  const Measured& measured = *snapshot.measured;
+  text.metric("penstock_utilisation", "gauge", "Share of the last 10 s that a worker was busy.");
+  for (size_t i = 0; i < measured.utilisation.size(); ++i) {
+    text.sample({{"worker", std::to_string(i)}}, measured.utilisation[i]);
+  }
+  text.metric("penstock_littles_law", "gauge",
+              "Arrivals per second, mean stay, mean number present, and what that is by the law.");
+  const auto one = [&](std::string_view of, const observe::LittlesLaw& law) {
+    text.sample({{"quantity", "lambda"}, {"of", of}}, law.lambda);
+    if (law.w) text.sample({{"quantity", "w"}, {"of", of}}, *law.w);
+    text.sample({{"quantity", "l"}, {"of", of}}, law.l);
+    const auto lambda_w = law.lambda_w();
+    if (lambda_w) text.sample({{"quantity", "lambda_w"}, {"of", of}}, *lambda_w);
+  };
+  one("setups", measured.set_ups);
+  one("tunnels", measured.tunnels);
+  text.metric("penstock_p_wait", "gauge", "Erlang C: the chance that every worker is busy.");
+  text.sample({}, measured.p_wait);
 }
 
 void names(PrometheusText& text, const Snapshot& snapshot) {
@@ -174,6 +236,9 @@ std::string metrics_page(const Snapshot& snapshot) {
   bytes(text, snapshot);
   admission(text, snapshot);
   quotas(text, snapshot);
+  memory(text, snapshot);
+  populations(text, snapshot);
+  window(text, snapshot);
   names(text, snapshot);
   policy(text, snapshot);
   process(text, snapshot);

@@ -95,7 +95,7 @@ Snapshot two_workers() {
                      [static_cast<size_t>(Code::kNameDenied)]
         .add(2);
     metrics->connections[static_cast<size_t>(session::Outcome::kClosed)][kCodeCount].add(1);
-    metrics->tunnels_open.add(3);
+    for (int n = 0; n < 3; ++n) metrics->tunnels.arrive(Instant{});
     metrics->bytes_down_spliced.add(1'000'000'000'000);
     metrics->head.record(std::chrono::milliseconds(2));
     out.workers.push_back({metrics, 10, 1'500'000'000, 1});

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <string>
 
+#include "admin/capacity_page.h"
 #include "admin/metrics_page.h"
 #include "http/head.h"
 #include "loop/stream.h"
@@ -46,6 +47,10 @@ Task<Page> page_for(Controls& controls, std::string path) {
     co_return Page{.type = "text/plain; version=0.0.4; charset=utf-8",
                    .body = metrics_page(snapshot)};
   }
+  if (path == "/capacity") {
+    const Snapshot snapshot = co_await controls.snapshot();
+    co_return Page{.type = "application/json", .body = capacity_page(snapshot)};
+  }
   if (path == "/healthz") co_return Page{.body = "ok\n"};
   if (path == "/readyz") {
     if (controls.draining())
@@ -55,10 +60,11 @@ Task<Page> page_for(Controls& controls, std::string path) {
   if (path == "/") {
     co_return Page{
         .body = "penstock " PENSTOCK_VERSION
-                "\n\n/metrics  Prometheus text\n/healthz  alive\n/readyz   503 while draining\n"};
+                "\n\n/metrics   Prometheus text\n/capacity  load, limits and Little's law, JSON\n"
+                "/healthz   alive\n/readyz    503 while draining\n"};
   }
   co_return Page{.status = "404 Not Found",
-                 .body = "No such page. There are /metrics, /healthz and /readyz.\n"};
+                 .body = "No such page. There are /metrics, /capacity, /healthz and /readyz.\n"};
 }
 
 // The request, or nothing when the client was too slow, left, or has been answered with an error.

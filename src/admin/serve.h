@@ -1,5 +1,5 @@
-// The admin listener: /metrics, /healthz, /readyz. A small HTTP/1.1 server on the main loop, with
-// the proxy's own strict head parser; one request per connection, no state to change.
+// The admin listener: /metrics, /capacity, /healthz, /readyz. A small HTTP/1.1 server on the main
+// loop, with the proxy's own strict head parser; one request per connection, no state to change.
 // Thread: the main loop's.   Limits: 64 connections at a time, 5 s each, heads of 8 KiB.
 #pragma once
 

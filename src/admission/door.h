@@ -64,6 +64,10 @@ class Door {
   // New limits hold for those who come next; nobody is sent away.
   void set_limits(const DoorLimits& limits, Instant now);
 
+  // While memory is short, whoever comes is refused, by whoever sees it first.
+  void set_memory_short(bool is_short) { memory_short_.store(is_short, std::memory_order_relaxed); }
+  bool memory_short() const { return memory_short_.load(std::memory_order_relaxed); }
+
   uint64_t seats_taken() const { return seats_.in_use(); }
   uint64_t seats() const { return seats_.limit(); }
 
@@ -129,6 +133,7 @@ class Door {
   static Duration drained_in(const WaitingRoom& room, Rate& rate, Instant now);
 
   Budget seats_;
+  std::atomic<bool> memory_short_{false};
 
   mutable std::mutex mutex_;  // guards all that follows
   DoorLimits limits_;

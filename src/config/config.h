@@ -42,8 +42,14 @@ struct Limits {
   std::optional<uint64_t> pending;
   std::optional<uint64_t> pending_per_destination;
   admission::Adapt adapt = admission::Adapt::kGradient;
-  std::optional<uint64_t> queue;  // zero: nobody waits
-  uint64_t bandwidth = 0;  // bytes per second, each direction of each tunnel
+  std::optional<uint64_t> queue;   // zero: nobody waits
+  std::optional<uint64_t> memory;  // bytes
+  uint64_t bandwidth = 0;          // bytes per second, each direction of each tunnel
+};
+
+// What may go when there is no room left.
+struct Overload {
+  Duration close_idle = Duration::zero();  // tunnels silent for so long; zero: none
 };
 
 // TTLs are no limits on waiting: a maximum of zero keeps no answer.
@@ -91,6 +97,7 @@ struct Config {
   Timeouts timeouts;
   Limits limits;
   admission::BreakerSettings breaker;
+  Overload overload;
   Dns dns;
   Dial dial;
   Log log;

@@ -197,7 +197,12 @@ constexpr Key<Limits> kLimitKeys[] = {
     key<Limits, AutoCount, &Limits::pending_per_destination>("pending_per_destination"),
     key<Limits, WordType<kAdapts>, &Limits::adapt>("adapt"),
     key<Limits, AutoCount, &Limits::queue>("queue"),
+    key<Limits, AutoSizeType<32 * kKiB * kKiB>, &Limits::memory>("memory"),
     key<Limits, BandwidthType, &Limits::bandwidth>("tunnel_bandwidth"),
+};
+
+constexpr Key<Overload> kOverloadKeys[] = {
+    key<Overload, SwitchableDurationType<kSecond, kDay>, &Overload::close_idle>("close_idle"),
 };
 
 using admission::BreakerSettings;
@@ -252,6 +257,7 @@ constexpr Key<Config> kKeys[] = {
         "quotas"),
     key<Config, MapType<kTimeoutKeys>, &Config::timeouts>("timeouts"),
     key<Config, MapType<kLimitKeys>, &Config::limits>("limits"),
+    key<Config, MapType<kOverloadKeys>, &Config::overload>("overload"),
     key<Config, MapType<kBreakerKeys>, &Config::breaker>("breaker"),
     key<Config, MapType<kDnsKeys>, &Config::dns>("dns"),
     key<Config, MapType<kDialKeys>, &Config::dial>("dial"),

@@ -93,7 +93,16 @@ std::string schema() {
         "pending_per_destination": {"$ref": "#/$defs/auto_count", "description": "Tunnels being set up at once to one destination, at most.", "default": "auto"},
         "adapt": {"description": "How that limit follows a destination's set-up time: off leaves it as it is.", "enum": ["gradient", "aimd", "off"], "default": "gradient"},
         "queue": {"$ref": "#/$defs/auto_count", "description": "Set-ups that wait for a permit at once; 0: none waits.", "default": "auto"},
+        "memory": {"$ref": "#/$defs/auto_size", "description": "Of this process, from 32MiB on; auto: what its control group allows.", "default": "auto"},
         "tunnel_bandwidth": {"$ref": "#/$defs/bandwidth", "description": "Of each direction of each tunnel.", "default": 0}
+      }
+    },
+    "overload": {
+      "description": "What may go when there is no room left.",
+      "type": "object",
+      "additionalProperties": false,
+      "properties": {
+        "close_idle": {"$ref": "#/$defs/duration", "description": "Tunnels in which nothing has moved for so long are closed while newcomers are refused: 0s for none, or 1s to 24h.", "default": "0s"}
       }
     },
     "breaker": {
@@ -195,6 +204,11 @@ std::string schema() {
     "auto_count": {
       "description": "A number, or auto.",
       "oneOf": [{"const": "auto"}, {"type": "integer", "minimum": 0, "maximum": 1000000000}]
+    },
+    "auto_size": {
+      "description": "A size, 0B for no limit, or auto.",
+      "oneOf": [{"const": "auto"}, {"type": "string", "pattern": "^(0|[1-9][0-9]*)(B|KiB|MiB|GiB)$"}],
+      "examples": ["auto", "512MiB"]
     },
     "endpoint": {"description": "An IP address and a port.", "type": "string", "pattern": "^([0-9.]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$", "examples": ["127.0.0.1:3128", "[::1]:3128"]},
     "dns_server": {"description": "The IP address of a name server; with a port unless it is 53.", "type": "string", "pattern": "^([0-9.]+(:[0-9]{1,5})?|[0-9A-Fa-f:.]+|\\[[0-9A-Fa-f:.]+\\]:[0-9]{1,5})$", "examples": ["10.0.0.53", "[fd00::53]:5353"]},

@@ -123,6 +123,19 @@ void read_auto_count(const Node& node, const Path& path, Faults& faults, uint64_
   }
 }
 
+void read_auto_size(const Node& node, const Path& path, Faults& faults, uint64_t min,
+                    std::optional<uint64_t>& out) {
+  const std::string what = "auto, 0B for no limit, or a size from " + size_text(min) + " on";
+  const std::string* text = text_of(node, path, what, faults);
+  if (text == nullptr) return;
+  const auto value = parse_size(*text);
+  if (*text == "auto" || (value && (*value == 0 || *value >= min))) {
+    out = value;
+  } else {
+    blame_expected(node, path, what, faults);
+  }
+}
+
 void read_switchable_duration(const Node& node, const Path& path, Faults& faults, Duration min,
                               Duration max, Duration& out) {
   const std::string what =

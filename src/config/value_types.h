@@ -24,6 +24,8 @@ void read_located_text(const Node& node, const Path& path, Faults& faults,
                        Located<std::string>& out);
 void read_auto_count(const Node& node, const Path& path, Faults& faults, uint64_t max,
                      std::optional<uint64_t>& out);
+void read_auto_size(const Node& node, const Path& path, Faults& faults, uint64_t min,
+                    std::optional<uint64_t>& out);
 void read_switchable_duration(const Node& node, const Path& path, Faults& faults, Duration min,
                               Duration max, Duration& out);
 
@@ -73,6 +75,18 @@ struct AutoCountType {
   }
   static void describe(KeyFacts facts, std::vector<KeyFacts>& out) {
     describe_as("auto_count", std::move(facts), out);
+  }
+};
+
+// `auto` (nullopt), 0B for "no limit", or at least so many bytes.
+template <uint64_t min>
+struct AutoSizeType {
+  static void read(const Node& node, const Path& path, Faults& faults,
+                   std::optional<uint64_t>& out) {
+    read_auto_size(node, path, faults, min, out);
+  }
+  static void describe(KeyFacts facts, std::vector<KeyFacts>& out) {
+    describe_as("auto_size", std::move(facts), out);
   }
 };
 

@@ -10,8 +10,10 @@
 #include <ctime>
 
 #include "base/counted.h"
+#include "config/scalars.h"
 #include "loop/frame.h"
 #include "observe/program_log.h"
+#include "server/survey.h"
 #include "sys/process.h"
 
 namespace penstock::server {
@@ -25,6 +27,8 @@ namespace {
 constexpr Duration kDrainCheck = std::chrono::milliseconds(20);
 // How often the addresses of this machine's interfaces are looked at.
 constexpr Duration kAddressCheck = std::chrono::seconds(10);
+// Destinations on the capacity page.
+constexpr size_t kDestinationsShown = 50;
 // What a worker has to answer a question of the admin page.
 constexpr Duration kAnswerTime = std::chrono::seconds(1);
 
@@ -72,6 +76,7 @@ int Server::run() {
   announce();
   tasks_.start(obey_signals());
   tasks_.start(follow_addresses());
+  tasks_.start(watch_->keep());
   sys::notify_service_manager("READY=1");
   loop_.run();
   return close();
@@ -80,7 +85,7 @@ int Server::run() {
 bool Server::open() {
   descriptors_ = sys::raise_descriptor_limit();
   worker_count_ = config_->workers != 0 ? config_->workers : sys::usable_cpus();
-  budget_ = admission::descriptor_budget(descriptors_, worker_count_);
+  memory_group_ = sys::MemoryGroup::find();
   std::string why_not;
   log_ = observe::LineSink::open(config_->log.access, &why_not);
   if (!log_) {
@@ -104,10 +109,11 @@ bool Server::open() {
                                  .quotas = &quotas_,
                                  .log = log_->make_producer(),
                                  .situation = situation,
-                                 .pipes_max = budget_.pipes_per_worker};
+                                 .pipes_max = room(*config_).pipes_per_worker};
     workers_.push_back(
         std::make_unique<WorkerThread>(std::move(parts), std::move(sockets_.per_worker[i])));
   }
+  watch_ = std::make_unique<Watch>(loop_, workers_, *door_, config_, memory_group_);
   if (sockets_.admin) {
     admin_ = std::make_unique<admin::AdminServer>(loop_, *this, std::move(sockets_.admin));
   }
@@ -119,9 +125,18 @@ void Server::announce() const {
   if (admin_) say(Level::kInfo, "admin on " + sockets_.admin_address.text());
   say_faults(Level::kWarning, config_->warnings, config_->file);
   say(Level::kInfo,
-      fmt::format("penstock {}: {}, {}, room for {}", PENSTOCK_VERSION,
-                  counted(worker_count_, "worker"), counted(config_->rules->size(), "rule"),
-                  counted(door_->seats(), "connection")));
+      fmt::format("penstock {}: {}, {}, {}", PENSTOCK_VERSION, counted(worker_count_, "worker"),
+                  counted(config_->rules->size(), "rule"), room_text()));
+}
+
+std::string Server::room_text() const {
+  std::string out = "room for " + counted(door_->seats(), "connection");
+  if (const uint64_t memory = memory_limit(*config_); memory != 0) {
+    const bool binds = room(*config_).bounded_by_memory;
+    out += fmt::format(", {}memory {}", binds ? "bounded by " : "", config::size_text(memory));
+    if (memory != config_->limits.memory) out += " (control group)";
+  }
+  return out;
 }
 
 config::Snapshot Server::as_invoked(const config::Snapshot& config) const {
@@ -140,12 +155,29 @@ session::SituationPtr Server::situation_for(config::Snapshot config) const {
   return std::make_shared<const session::Situation>(std::move(config), std::move(surroundings));
 }
 
-// `auto` in numbers: as many connections as there are descriptors for; of them a quarter may be
-// set up at one time, and of those a quarter to one destination; as many may wait as be set up.
+// What the owner allows, or the control group does if that is less. Without either there is none:
+// the machine's memory is not ours alone, and what is resident says nothing about the rest of it.
+uint64_t Server::memory_limit(const config::Config& config) const {
+  if (config.limits.memory == 0) return 0;
+  const auto group = memory_group_ ? memory_group_->usage() : std::nullopt;
+  const uint64_t allowed = group ? group->limit : UINT64_MAX;
+  const uint64_t least = std::min(allowed, config.limits.memory.value_or(UINT64_MAX));
+  return least == UINT64_MAX ? 0 : least;
+}
+
+admission::Room Server::room(const config::Config& config) const {
+  return admission::room_for(
+      {.descriptors = descriptors_, .memory = memory_limit(config), .workers = worker_count_});
+}
+
+// `auto` in numbers: as many connections as there are descriptors and memory for; of them a quarter
+// may be set up at one time, and of those a quarter to one destination; as many may wait as be set
+// up.
 admission::DoorLimits Server::door_limits(const config::Config& config) const {
   admission::DoorLimits out;
-  out.seats = std::min(config.limits.tunnels.value_or(budget_.seats), budget_.seats);
-  if (out.seats == 0) out.seats = budget_.seats;
+  const uint64_t seats = room(config).seats;
+  out.seats = std::min(config.limits.tunnels.value_or(seats), seats);
+  if (out.seats == 0) out.seats = seats;
   out.pending = config.limits.pending.value_or(std::max<uint64_t>(out.seats / 4, 16));
   out.destination.adapt = config.limits.adapt;
   out.destination.most =
@@ -272,42 +304,33 @@ void Server::reload() {
 }
 
 loop::Task<admin::Snapshot> Server::snapshot() {
-  struct Answers {
-    explicit Answers(loop::Loop& loop) : arrived(loop) {}
-    loop::Event arrived;
-    size_t missing = 0;
-    std::map<IpAddress, uint64_t> ports;
-  };
-  // Shared with the letters: an answer may come after the question was given up.
-  const auto answers = std::make_shared<Answers>(loop_);
-  answers->missing = workers_.size();
-  for (auto& worker : workers_) {
-    worker->post([this, answers](session::Worker& w) {
-      w.refresh_metrics();
-      loop_.mailbox().post([answers, ports = w.ports_by_source()] {
-        for (const auto& [source, count] : ports) answers->ports[source] += count;
-        --answers->missing;
-        answers->arrived.notify_all();
-      });
-    });
+  const auto answers = co_await survey(loop_, workers_, kAnswerTime, [](session::Worker& worker) {
+    worker.refresh_metrics();
+    return worker.ports_by_source();
+  });
+  std::map<IpAddress, uint64_t> ports;
+  for (const auto& answer : answers) {
+    if (!answer) continue;
+    for (const auto& [source, count] : *answer) ports[source] += count;
   }
-  loop::Timer timer(loop_);
-  timer.arm(loop_.now() + kAnswerTime);
-  while (answers->missing > 0 && !timer.expired()) co_await answers->arrived.wait(timer);
-
   admin::Snapshot out;
   for (const auto& worker : workers_) {
     const auto& usage = worker->usage();
     out.workers.push_back({worker->metrics(), usage.turns, usage.busy_ns, usage.stalls});
   }
-  for (const auto& [source, count] : answers->ports) {
+  for (const auto& [source, count] : ports) {
     out.ephemeral_ports.emplace_back(source == IpAddress{} ? "any" : source.text(), count);
   }
   out.seats_taken = door_->seats_taken();
   out.seats = door_->seats();
   out.door = door_->facts(Clock::now());
+  out.destinations = door_->destinations(Clock::now(), kDestinationsShown);
   out.quota_refusals = quotas_.refused();
   out.quota_accounts = quotas_.accounts();
+  out.memory = watch_->memory();
+  out.memory_short = door_->memory_short();
+  out.local_ports = sys::local_port_count();
+  out.measured = watch_->measured();
   out.descriptors_open = open_descriptors();
   out.descriptors_limit = descriptors_;
   out.rules = config_->rules->size();
@@ -328,6 +351,7 @@ int Server::close() {
     left.frames += behind.frames;
   }
   tasks_.end_all();
+  watch_.reset();
   left.frames += loop::live_frames();
   workers_.clear();
   log_.reset();

@@ -8,16 +8,18 @@
 
 #include "admin/controls.h"
 #include "admin/serve.h"
-#include "admission/descriptors.h"
 #include "admission/door.h"
 #include "admission/quotas.h"
+#include "admission/room.h"
 #include "config/config.h"
 #include "loop/loop.h"
 #include "loop/task.h"
 #include "observe/line_sink.h"
 #include "server/own_addresses.h"
 #include "server/sockets.h"
+#include "server/watch.h"
 #include "server/worker_thread.h"
+#include "sys/memory.h"
 
 namespace penstock::server {
 
@@ -53,6 +55,9 @@ class Server final : public admin::Controls {
   bool can_follow(const config::Config& next) const;
   config::Snapshot as_invoked(const config::Snapshot& config) const;
   session::SituationPtr situation_for(config::Snapshot config) const;
+  uint64_t memory_limit(const config::Config& config) const;
+  admission::Room room(const config::Config& config) const;
+  std::string room_text() const;
   admission::DoorLimits door_limits(const config::Config& config) const;
   int close();
 
@@ -64,13 +69,15 @@ class Server final : public admin::Controls {
   loop::Source signal_source_;
   uint64_t descriptors_ = 0;
   uint64_t worker_count_ = 1;
-  admission::DescriptorBudget budget_{};
+  std::optional<sys::MemoryGroup> memory_group_;
   std::unique_ptr<observe::LineSink> log_;
   OpenSockets sockets_;
   OwnAddresses own_addresses_;
   std::unique_ptr<admission::Door> door_;
   admission::Quotas quotas_;
   std::vector<std::unique_ptr<WorkerThread>> workers_;
+  WorkerThreads workers_;
+  std::unique_ptr<Watch> watch_;
   std::unique_ptr<admin::AdminServer> admin_;
   loop::TaskSet tasks_;
   bool draining_ = false;

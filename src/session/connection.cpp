@@ -18,6 +18,7 @@
 #include "loop/alongside.h"
 #include "loop/bell.h"
 #include "session/hello.h"
+#include "session/presence.h"
 #include "session/refusal.h"
 #include "tunnel/carry.h"
 
@@ -221,6 +222,7 @@ Task<Failure> set_up(Connection& c) {
   c.story.times.head.add(c.story.accepted, c.worker.loop().read_clock());
   if (!request) co_return request.error();
   c.story.target = request->target;
+  const Presence pending(c.worker.metrics().set_ups, c.worker.loop());
 
   // 2. Who asks? By address alone so far; it never waits.
   // And has it had its share?
@@ -268,13 +270,20 @@ Task<Failure> say_established(Connection& c) {
   }
   c.story.status = 200;
   c.story.established = true;
-  c.worker.metrics().tunnels_open.add();
+  c.story.opening.add(c.story.accepted, c.worker.loop().now());
+  c.worker.metrics().tunnels.arrive(c.story.opened());
   co_return std::nullopt;
 }
 
 // Steps 1 to 8. What they need is in this frame and its children's, and goes with it.
 PENSTOCK_OWN_FRAME Task<> open_tunnel(Connection& c) {
-  c.story.error = c.seated() ? co_await set_up(c) : Failure(Error{Code::kNoSeat});
+  if (!c.seated()) {
+    c.story.error = Error{Code::kNoSeat};
+  } else if (c.worker.door().memory_short()) {
+    c.story.error = Error{Code::kNoMemory};  // before its head takes more of it
+  } else {
+    c.story.error = co_await set_up(c);
+  }
   if (!c.story.error) c.story.error = co_await say_established(c);
   if (c.story.error) co_return;
   // The policy may have changed while the 200 was being written.

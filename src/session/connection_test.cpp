@@ -67,7 +67,7 @@ TEST_F(Connections, CountWhatTheyDid) {
   const Origin origin;
   {
     auto [client, far] = tunnel(origin, "a.localhost");
-    EXPECT_EQ(worker_->metrics().tunnels_open.value(), 1u);
+    EXPECT_EQ(worker_->metrics().tunnels.present(), 1u);
     client.say("0123456789");
     until_heard(far, "0123456789");
     worker_->refresh_metrics();
@@ -78,7 +78,7 @@ TEST_F(Connections, CountWhatTheyDid) {
   worker_->refresh_metrics();
   const Metrics& metrics = worker_->metrics();
   EXPECT_EQ(metrics.accepted.value(), 1u);
-  EXPECT_EQ(metrics.tunnels_open.value(), 0u);
+  EXPECT_EQ(metrics.tunnels.present(), 0u);
   EXPECT_EQ(metrics.bytes_up_copied.value(), 10u) << "counted once";
   EXPECT_EQ(metrics.bytes_down_copied.value(), 0u);
   for (const auto* histogram : {&metrics.head, &metrics.queue, &metrics.resolve, &metrics.dial}) {

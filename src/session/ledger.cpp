@@ -123,7 +123,7 @@ void settle(Connection& c) {
   if (!c.story.error && outcome == Outcome::kLeft) c.story.error = Error{Code::kClientGone};
   const size_t column = c.story.error ? static_cast<size_t>(c.story.error->code) : kCodeCount;
   metrics.connections[static_cast<size_t>(outcome)][column].add();
-  if (c.story.established) metrics.tunnels_open.subtract();
+  if (c.story.established) metrics.tunnels.depart(c.story.opened(), c.worker.loop().now());
   // What is refused anyway was not let through by report mode.
   c.story.would_deny = c.story.would_deny && c.story.established;
   if (c.story.would_deny) metrics.would_deny.add();

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "observe/counter.h"
 #include "observe/histogram.h"
+#include "observe/population.h"
 #include "session/story.h"
 
 namespace penstock::session {
@@ -17,8 +18,9 @@ struct Metrics {
   observe::Counter accepted;
   observe::Counter accept_errors;  // EMFILE and its like
   observe::Counter shed;           // refused at the door: no seat, no descriptor
-  observe::Counter tunnels_open;   // established and not ended
   observe::Counter would_deny;     // let through by report mode
+  observe::Population set_ups;     // from a whole request head until connected or failed
+  observe::Population tunnels;     // established and not ended
   observe::Histogram head, queue, resolve, dial, hello, server_hello;
   // Refreshed by the worker when the metrics are asked for.
   observe::Counter bytes_up_copied, bytes_up_spliced, bytes_down_copied, bytes_down_spliced;

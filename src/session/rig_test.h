@@ -301,7 +301,7 @@ class Session : public testing::Test {
     EXPECT_EQ(door_.seats_taken(), 0u);
     EXPECT_EQ(door_.pending(), 0u);
     EXPECT_EQ(quotas_.held(), 0u);
-    EXPECT_EQ(worker_->metrics().tunnels_open.value(), 0u);
+    EXPECT_EQ(worker_->metrics().tunnels.present(), 0u);
   }
   uint64_t ended(Outcome outcome, std::optional<Code> code) const {
     const size_t column = code ? static_cast<size_t>(*code) : kCodeCount;

@@ -89,20 +89,25 @@ struct Story {
   tunnel::Carried up;
   tunnel::Carried down;
   std::optional<Error> error;
+  Micros opening;             // accept to the 200
   std::optional<Code> cause;  // of a refusal by a breaker: what the destination failed with
   uint16_t retry_after = 0;   // seconds that a refused client was told to wait; 0: not known
   int16_t status = 0;         // the HTTP status that was sent; 0: none
   Step step = Step::kHead;
-  bool judged = false;
-  bool allowed = false;
-  bool would_deny = false;
-  bool established = false;
-  bool client_ended = false;  // it closed its side before the tunnel carried
-  bool unread_hello = false;  // the first bytes were not looked at, or could not be read
+  bool judged : 1 = false;
+  bool allowed : 1 = false;
+  bool would_deny : 1 = false;
+  bool established : 1 = false;
+  bool client_ended : 1 = false;  // it closed its side before the tunnel carried
+  bool unread_hello : 1 = false;  // the first bytes were not looked at, or could not be read
 
   Outcome outcome() const;
   // Admission said no: notes what the client is told of it.
   Error deny(const admission::Denial& denial);
+  // When it became a tunnel; only where it did.
+  Instant opened() const { return accepted + std::chrono::microseconds(opening.value()); }
+  // Since when neither direction has delivered a byte; only where it is a tunnel.
+  Instant silent_since() const { return std::max(up.last, down.last); }
 };
 
 }  // namespace penstock::session

@@ -1,9 +1,11 @@
 #include "session/worker.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "session/connection.h"
 #include "session/ledger.h"
+#include "sys/process.h"
 #include "sys/socket.h"
 
 namespace penstock::session {
@@ -61,13 +63,68 @@ void Worker::BytesCarried::add(const Story& story) {
   down_spliced += story.down.spliced;
 }
 
-void Worker::refresh_metrics() {
-  BytesCarried bytes = settled_bytes_;
-  live_.for_each([&](Connection& connection) { bytes.add(connection.story); });
+void Worker::publish(const BytesCarried& bytes) {
   metrics_->bytes_up_copied.set(bytes.up_copied);
   metrics_->bytes_up_spliced.set(bytes.up_spliced);
   metrics_->bytes_down_copied.set(bytes.down_copied);
   metrics_->bytes_down_spliced.set(bytes.down_spliced);
+}
+
+Sample Worker::sample() {
+  const Instant now = loop_.read_clock();
+  metrics_->set_ups.advance(now);
+  metrics_->tunnels.advance(now);
+  return {.at = now,
+          .set_ups = metrics_->set_ups.census(),
+          .tunnels = metrics_->tunnels.census(),
+          .busy_ns = loop_.usage().busy_ns.load(std::memory_order_relaxed),
+          .cpu = sys::thread_cpu_time(),
+          .bytes = metrics_->bytes_up_copied.value() + metrics_->bytes_up_spliced.value() +
+                   metrics_->bytes_down_copied.value() + metrics_->bytes_down_spliced.value()};
+}
+
+std::vector<Connection*> Worker::idle_for(Duration silence, size_t most) {
+  std::vector<Connection*> out;
+  const Instant until = loop_.now() - silence;
+  live_.for_each([&](Connection& connection) {
+    if (connection.story.established && connection.story.silent_since() <= until) {
+      out.push_back(&connection);
+    }
+  });
+  const auto longest_first = [](const Connection* one, const Connection* other) {
+    return one->story.silent_since() < other->story.silent_since();
+  };
+  const auto end = out.begin() + static_cast<ptrdiff_t>(std::min(most, out.size()));
+  std::partial_sort(out.begin(), end, out.end(), longest_first);
+  out.erase(end, out.end());
+  return out;
+}
+
+std::vector<Instant> Worker::longest_silences(Duration silence, size_t most) {
+  std::vector<Instant> out;
+  for (const Connection* connection : idle_for(silence, most)) {
+    out.push_back(connection->story.silent_since());
+  }
+  return out;
+}
+
+void Worker::close_idle(Duration silence, size_t most) {
+  if (most > 0) tasks_.start(end_idle(silence, most));
+}
+
+// A letter is opened between what epoll reported and those who were woken by it. A timer's task
+// goes on behind them: a tunnel that has just received a byte is no longer idle by then.
+loop::RootTask Worker::end_idle(Duration silence, size_t most) {
+  co_await loop::SleepUntil(loop_, loop_.now());
+  for (Connection* connection : idle_for(silence, most)) connection->end(Code::kClosedIdle);
+}
+
+void Worker::refresh_metrics() {
+  BytesCarried bytes = settled_bytes_;
+  live_.for_each([&](Connection& connection) { bytes.add(connection.story); });
+  publish(bytes);
+  metrics_->set_ups.advance(loop_.now());
+  metrics_->tunnels.advance(loop_.now());
   const dns::ResolverCounts dns = resolver_.counts();
   metrics_->dns_lookups.set(dns.lookups);
   metrics_->dns_hits.set(dns.hits);
@@ -101,7 +158,9 @@ void Worker::tend_tunnels() {
            (tended_ - began) / interval > (std::max(before, began) - began) / interval;
   };
   int guarded = 0;
+  BytesCarried bytes = settled_bytes_;
   live_.for_each([&](Connection& connection) {
+    bytes.add(connection.story);
     if (!connection.story.established) return;
     if (connection.quota_share.exhausted(tended_)) return connection.end(Code::kBytesExhausted);
     const auto& dial = connection.config().dial;
@@ -110,6 +169,7 @@ void Worker::tend_tunnels() {
     }
     if (due(connection.story.accepted)) log_progress(connection);
   });
+  publish(bytes);
 }
 
 void Worker::enter(Connection& connection) {

@@ -21,6 +21,7 @@
 #include "observe/program_log.h"
 #include "policy/rules.h"
 #include "session/metrics.h"
+#include "session/sample.h"
 #include "sys/fd.h"
 #include "tunnel/relay.h"
 
@@ -62,7 +63,15 @@ class Worker {
   // Ends every connection that is left.
   void end_all(Code why);
 
-  // Brings the metrics up to now: bytes of live tunnels, pipes, DNS.
+  // What it has counted up to now.
+  Sample sample();
+  // Tunnels in which nothing has moved for `silence`: since when, for those `most` that have been
+  // silent for longest, longest first.
+  std::vector<Instant> longest_silences(Duration silence, size_t most);
+  // Ends those, in a later turn: whoever has just become readable is served before.
+  void close_idle(Duration silence, size_t most);
+
+  // Brings the metrics up to now: bytes of live tunnels, presence, pipes, DNS.
   void refresh_metrics();
   // Connections to origins, by the address that they leave from; 0.0.0.0: the kernel chose it.
   std::map<IpAddress, uint64_t> ports_by_source();
@@ -98,6 +107,9 @@ class Worker {
   };
   void enter(Connection& connection);
   void leave(Connection& connection);
+  void publish(const BytesCarried& bytes);
+  std::vector<Connection*> idle_for(Duration silence, size_t most);
+  loop::RootTask end_idle(Duration silence, size_t most);
 
   loop::Loop& loop_;
   const int number_;

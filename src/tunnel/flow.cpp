@@ -37,7 +37,9 @@ constexpr uint16_t kEarnKib = 16 * 1024;
 }  // namespace
 
 Flow::Flow(Relay& relay, loop::Stream& from, loop::Stream& to, Carried& carried)
-    : relay_(&relay), from_(&from), to_(&to), carried_(&carried) {}
+    : relay_(&relay), from_(&from), to_(&to), carried_(&carried) {
+  carried_->last = loop().now();
+}
 
 Flow::~Flow() {
   let_go();
@@ -88,8 +90,11 @@ Instant Flow::resume_at() const {
 }
 
 Flow::State Flow::pump(Instant now) {
+  const uint64_t before = carried_->total();
   const State state = move(now);
-  if (carried_->first == Instant{} && carried_->total() > 0) carried_->first = now;
+  if (carried_->total() == before) return state;
+  carried_->last = now;
+  if (carried_->first == Instant{}) carried_->first = now;
   return state;
 }
 

@@ -22,6 +22,7 @@ struct Carried {
   uint64_t copied = 0;
   uint64_t spliced = 0;
   Instant first{};  // when the first of them did; the epoch: none has
+  Instant last{};   // when the last of them did, or the flow began: what silence is counted from
 
   uint64_t total() const { return copied + spliced; }
 };
