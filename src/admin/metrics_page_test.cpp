@@ -103,6 +103,8 @@ Snapshot two_workers() {
   out.seats = 100;
   out.rules = 7;
   out.uptime_seconds = 1.5;
+  out.measured = Measured{.seconds = 10, .set_ups = {4, 0.5, 2}, .utilisation = {0.25, 0.5}};
+  out.memory = {.resident = 12, .limit = 34};
   out.ephemeral_ports = {{"any", 4}, {"10.0.0.1", 5}};
   return out;
 }
@@ -137,6 +139,22 @@ TEST(MetricsPage, AddsUpTheWorkers) {
   EXPECT_EQ(value("penstock_policy_rules"), "7");
   EXPECT_EQ(value("penstock_ephemeral_ports{source=\"10.0.0.1\"}"), "5");
   EXPECT_EQ(value("penstock_loop_stalls_total{worker=\"1\"}"), "1");
+  EXPECT_EQ(value("penstock_tunnels_total"), "6");
+  EXPECT_EQ(value("penstock_tunnels_ended_total"), "0");
+  EXPECT_EQ(value("penstock_memory_bytes{state=\"limit\"}"), "34");
+}
+
+TEST(MetricsPage, ShowsLittlesLawAndLeavesOutWhatNobodyHasMeasured) {
+  const StrictReader page(metrics_page(two_workers()));
+  const auto law = [](const std::string& quantity, const std::string& of) {
+    return "penstock_littles_law{quantity=\"" + quantity + "\",of=\"" + of + "\"}";
+  };
+  EXPECT_EQ(page.samples.at(law("lambda", "setups")), "4");
+  EXPECT_EQ(page.samples.at(law("w", "setups")), "0.5");
+  EXPECT_EQ(page.samples.at(law("l", "setups")), "2");
+  EXPECT_EQ(page.samples.at(law("lambda_w", "setups")), "2");
+  EXPECT_FALSE(page.samples.contains(law("w", "tunnels")));
+  EXPECT_EQ(page.samples.at("penstock_utilisation{worker=\"1\"}"), "0.5");
 }
 
 }  // namespace

@@ -88,6 +88,23 @@ TEST_F(Admin, ServesMetrics) {
   EXPECT_EQ(controls_.snapshots, 1);
 }
 
+TEST_F(Admin, ServesCapacityAsJsonWhileItDrainsToo) {
+  begin();
+  controls_.is_draining = true;
+  const std::string answer = ask(get("/capacity"));
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"));
+  EXPECT_THAT(body(answer), StartsWith("{\"window_seconds\":null,"));
+  EXPECT_EQ(body(ask(get("/capacity", "HEAD"))), "");
+}
+
+TEST_F(Admin, SaysWhichPagesThereAre) {
+  begin();
+  for (const char* page : {"/metrics", "/capacity", "/healthz", "/readyz"}) {
+    EXPECT_THAT(ask(get("/")), HasSubstr(page));
+    EXPECT_THAT(ask(get("/none")), HasSubstr(page));
+  }
+}
+
 TEST_F(Admin, SaysThatItIsAlive) {
   begin();
   controls_.is_draining = true;

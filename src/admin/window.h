@@ -17,13 +17,13 @@ namespace penstock::admin {
 // Rates are per second, times are seconds.
 struct Measured {
   double seconds = 0;  // how long the window is; less than ten until it has filled
-  observe::LittlesLaw set_ups;
-  observe::LittlesLaw tunnels;
+  observe::LittlesLaw set_ups{};
+  observe::LittlesLaw tunnels{};
   double bytes_per_second = 0;
-  std::vector<double> utilisation;       // of each worker's loop: not asleep, 0 to 1
-  std::optional<double> cpu_per_set_up;  // all that the workers used, relaying included
-  double p_wait = 0;                     // Erlang C: all workers are busy when something comes
-  std::optional<double> mean_wait;       // what it waits then and otherwise, on average
+  std::vector<double> utilisation{};       // of each worker's loop: not asleep, 0 to 1
+  std::optional<double> cpu_per_set_up{};  // all that the workers used, relaying included
+  double p_wait = 0;                       // Erlang C: all workers are busy when something comes
+  std::optional<double> mean_wait{};       // what it waits then and otherwise, on average
   double mean_utilisation() const;
 };
 

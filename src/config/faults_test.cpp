@@ -44,7 +44,7 @@ TEST(Faults, NameUnknownKeysAndWhatWasMeant) {
       {"\"a\\nb\": 1",
        "2:1: unknown key \"a\\u000ab\"; the keys here are listeners, admin, workers, policy, "
        "quotas, timeouts, "
-       "limits, dns, dial, log and server_timing"},
+       "limits, overload, breaker, dns, dial, log and server_timing"},
   };
   expect(kTable);
 }
@@ -118,6 +118,12 @@ TEST(Faults, NameValuesOfTheWrongKind) {
        "GiB), such as 16KiB"},
       {"limits: {head_bytes: 2MiB}",
        "2:22: limits.head_bytes: found \"2MiB\"; expected at least 1KiB and at most 1MiB"},
+      {"limits: {memory: 1MiB}",
+       "2:18: limits.memory: found \"1MiB\"; expected auto, 0B for no limit, or a size from 32MiB "
+       "on"},
+      {"overload: {close_idle: 10ms}",
+       "2:24: overload.close_idle: found \"10ms\"; expected 0s for off, or a duration from 1s to "
+       "24h"},
       {"limits: {tunnel_bandwidth: 10MiB}",
        "2:28: limits.tunnel_bandwidth: found \"10MiB\"; expected a rate such as 10MiB/s, or 0 for "
        "no limit"},

@@ -165,7 +165,8 @@ policy:
     - {allow: ["*:443"], tls: required, ech: allow}
 timeouts: {attempt: 100ms, dial: 2s}
 limits: {tunnels: 1000, head_fields: 50, pending: 5, pending_per_destination: 0,
-         tunnel_bandwidth: 10MiB/s}
+         memory: 512MiB, tunnel_bandwidth: 10MiB/s}
+overload: {close_idle: 5m}
 dns: {servers: [10.0.0.53, "[fd00::53]:5353", "fd00::54"], search: true}
 dial: {source_addresses: [192.0.2.1, "2001:db8::1"], family: v4, keepalive: 0s, unacknowledged: 30s}
 log: {access: /var/log/penstock.log, level: debug, progress: 1m}
@@ -185,7 +186,9 @@ server_timing: true
   EXPECT_EQ(config->limits.head_fields, 50u);
   EXPECT_EQ(config->limits.pending, 5u);
   EXPECT_EQ(config->limits.pending_per_destination, 0u);
+  EXPECT_EQ(config->limits.memory, 512u << 20);
   EXPECT_EQ(config->limits.bandwidth, 10u << 20);
+  EXPECT_EQ(config->overload.close_idle, 5min);
   ASSERT_EQ(config->dns.servers.size(), 3u);
   EXPECT_EQ(config->dns.servers[0].text(), "10.0.0.53:53");
   EXPECT_EQ(config->dns.servers[1].text(), "[fd00::53]:5353");

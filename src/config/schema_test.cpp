@@ -161,15 +161,16 @@ TEST(Schema, DefaultsAreThoseOfTheDecoder) {
         const Timeouts& t = c.timeouts;
         const Limits& l = c.limits;
         const Dns& n = c.dns;
-        return std::tuple(std::tuple(t.head, t.queue, t.resolve, t.dial, t.attempt, t.hello, t.idle,
-                                     t.half_closed, t.lifetime, t.drain),
-                          std::tuple(l.tunnels, l.tunnels_per_client, l.head_bytes, l.head_fields,
-                                     l.pending, l.pending_per_destination, l.bandwidth),
-                          std::tuple(n.servers, n.search, n.cache_entries, n.min_ttl, n.max_ttl,
-                                     n.negative_ttl, n.stale),
-                          std::tuple(c.dial.source_addresses, c.dial.family, c.dial.keepalive,
-                                     c.dial.unacknowledged, c.log.access, c.log.level,
-                                     c.log.progress, c.policy.mode, c.policy_reload));
+        return std::tuple(
+            std::tuple(t.head, t.queue, t.resolve, t.dial, t.attempt, t.hello, t.idle,
+                       t.half_closed, t.lifetime, t.drain),
+            std::tuple(l.tunnels, l.tunnels_per_client, l.head_bytes, l.head_fields, l.pending,
+                       l.pending_per_destination, l.memory, l.bandwidth, c.overload.close_idle),
+            std::tuple(n.servers, n.search, n.cache_entries, n.min_ttl, n.max_ttl, n.negative_ttl,
+                       n.stale),
+            std::tuple(c.dial.source_addresses, c.dial.family, c.dial.keepalive,
+                       c.dial.unacknowledged, c.log.access, c.log.level, c.log.progress,
+                       c.policy.mode, c.policy_reload));
       };
       EXPECT_EQ(all(a), all(b)) << path;
     }

@@ -180,6 +180,95 @@ TEST_F(Workers, WriteALineForATunnelThatGoesOnAndOneAtItsEnd) {
   EXPECT_EQ(ended(Outcome::kClosed, {}), 1u);
 }
 
+TEST_F(Workers, CountSetUpsAndTunnelsFromTheirBeginningToTheirEnd) {
+  begin();
+  const Origin origin;
+  const Sample before = worker_->sample();
+  auto [client, far] = tunnel(origin);
+  const Sample open = worker_->sample();
+  EXPECT_EQ(open.set_ups.arrivals, 1u);
+  EXPECT_EQ(open.set_ups.departures, 1u);
+  EXPECT_EQ(open.set_ups.stayed_ns, open.set_ups.presence_ns);
+  EXPECT_GT(open.set_ups.stayed_ns, 0u);
+  EXPECT_EQ(open.tunnels.present(), 1u);
+  EXPECT_GT(open.at, before.at);
+  EXPECT_GT(open.cpu, before.cpu);
+  client.end();
+  far.end();
+  until_settled();
+  const Sample ended = worker_->sample();
+  EXPECT_EQ(ended.tunnels.present(), 0u);
+  // The beginning of a tunnel is kept in whole microseconds.
+  EXPECT_NEAR(static_cast<double>(ended.tunnels.stayed_ns),
+              static_cast<double>(ended.tunnels.presence_ns), 1000);
+}
+
+TEST_F(Workers, CloseTheLongestSilencesAndNoneThatIsShorterThanAsked) {
+  begin();
+  const Origin origin;
+  std::vector<std::pair<Peer, Peer>> tunnels;
+  for (int i = 0; i < 4; ++i) tunnels.push_back(tunnel(origin));
+  // In the order of their last byte: the second, the fourth, the first, the third.
+  for (const size_t i : {1u, 3u, 0u, 2u}) {
+    tunnels[i].first.say("x");
+    until_heard(tunnels[i].second, "x");
+  }
+  EXPECT_TRUE(worker_->longest_silences(1h, 10).empty());
+  const auto silences = worker_->longest_silences(0s, 3);
+  ASSERT_EQ(silences.size(), 3u);
+  EXPECT_LT(silences[0], silences[1]);
+  EXPECT_LT(silences[1], silences[2]);
+  worker_->close_idle(1h, 4);
+  settle_turns();
+  EXPECT_EQ(worker_->live(), 4u);
+  worker_->close_idle(0s, 2);
+  until([&] { return worker_->live() == 2; });
+  EXPECT_EQ(ended(Outcome::kCut, Code::kClosedIdle), 2u);
+  for (const size_t i : {1u, 3u}) until_over(tunnels[i].first);
+  for (const size_t i : {0u, 2u}) {
+    tunnels[i].second.say("still here");
+    until_heard(tunnels[i].first, "still here");
+  }
+}
+
+TEST_F(Workers, CloseNoTunnelWhoseNextByteIsHereAlready) {
+  begin();
+  const Origin origin;
+  auto [client, far] = tunnel(origin);
+  const Instant idle_since = loop_.now();
+  until([&] { return loop_.read_clock() > idle_since + 5ms; });
+  // Both in one turn: what epoll reports, and the letter.
+  client.say("x");
+  loop_.mailbox().post([&] { worker_->close_idle(5ms, 1); });
+  until_heard(far, "x");
+  settle_turns();
+  EXPECT_EQ(worker_->live(), 1u);
+}
+
+TEST_F(Workers, CloseTunnelsWhoseClientHasNotSaidItsFirstByte) {
+  begin();
+  const Origin origin;
+  auto [client, far] = tunnel(origin);
+  worker_->close_idle(0s, 1);
+  until_over(client);
+  expect_ending("cut", "closed_idle", 200);
+}
+
+TEST_F(Workers, RefuseWhoeverComesWhileMemoryIsShort) {
+  begin();
+  door_.set_memory_short(true);
+  const Origin origin;
+  Peer refused = ask("127.0.0.1:" + origin.port());
+  until_over(refused);
+  EXPECT_THAT(refused.heard(), testing::StartsWith("HTTP/1.1 503 "));
+  EXPECT_THAT(refused.heard(), testing::HasSubstr("details=\"no_memory\""));
+  EXPECT_THAT(refused.heard(), testing::HasSubstr("Retry-After: "));
+  door_.set_memory_short(false);
+  refused.end();
+  until([&] { return ended(Outcome::kRefused, Code::kNoMemory) == 1; });
+  const auto ends = tunnel(origin);
+}
+
 TEST_F(Workers, TellEverybodyWithoutASeatButListenToAFewOnly) {
   begin();
   door_.set_limits({.seats = 1}, Clock::now());
