@@ -75,7 +75,6 @@ class Server final : public admin::Controls {
   OwnAddresses own_addresses_;
   std::unique_ptr<admission::Door> door_;
   admission::Quotas quotas_;
-  std::vector<std::unique_ptr<WorkerThread>> workers_;
   WorkerThreads workers_;
   std::unique_ptr<Watch> watch_;
   std::unique_ptr<admin::AdminServer> admin_;
