@@ -101,6 +101,7 @@ Snapshot two_workers() {
     out.workers.push_back({metrics, 10, 1'500'000'000, 1});
   }
   out.seats = 100;
+  out.quota_refusals = {{"ci", {.tunnels = 1, .setups = 2, .bytes = 3}}};
   out.rules = 7;
   out.uptime_seconds = 1.5;
   out.measured = Measured{.seconds = 10, .set_ups = {4, 0.5, 2}, .utilisation = {0.25, 0.5}};
@@ -136,6 +137,7 @@ TEST(MetricsPage, AddsUpTheWorkers) {
   EXPECT_EQ(value("penstock_step_seconds_count{step=\"head\"}"), "2");
   EXPECT_EQ(value("penstock_step_seconds_bucket{step=\"head\",le=\"+Inf\"}"), "2");
   EXPECT_EQ(value("penstock_seats"), "100");
+  EXPECT_EQ(value("penstock_quota_refused_total{quota=\"ci\",reason=\"setups\"}"), "2");
   EXPECT_EQ(value("penstock_policy_rules"), "7");
   EXPECT_EQ(value("penstock_ephemeral_ports{source=\"10.0.0.1\"}"), "5");
   EXPECT_EQ(value("penstock_loop_stalls_total{worker=\"1\"}"), "1");

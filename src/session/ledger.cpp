@@ -28,11 +28,11 @@ void who_and_what(JsonWriter& json, const Connection& c) {
   json.field("authority", target.substr(0, target.find('?')));  // a query is where secrets travel
 }
 
-// Of the connection's time, also where it was refused; absent: none.
+// Also where it was what refused the connection.
 void quota(JsonWriter& json, const Connection& c) {
   if (c.quota_share) {
     json.field("quota", c.quota_share.quota());
-  } else if (c.story.retry_after != 0 && c.story.error->facts().side == Side::kClient) {
+  } else if (c.story.error && c.story.error->facts().status == 429) {
     if (const auto* quota = c.config().quotas->find(c.asker())) json.field("quota", quota->name);
   }
 }

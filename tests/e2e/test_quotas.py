@@ -93,7 +93,7 @@ def test_a_reload_changes_the_quota_and_the_account_goes_on_counting(penstock, e
     proxy.reload(config(setups="6/h"))
     proxy.tunnel(echo.authority, source=LIMITED).close()
     assert told_to_wait(proxy, echo, "client_rate") > 60
-    proxy.reload({"quotas": []})
+    proxy.reload({"workers": 2, "quotas": []})
     assert proxy.tunnel(echo.authority, source=LIMITED).echoes()
 
 
@@ -137,7 +137,7 @@ class Stream:
 
 def test_the_tunnels_of_a_client_share_its_bandwidth_over_all_workers(penstock, listener):
     proxy, origin = limited(penstock, bandwidth="4MiB/s"), listener()
-    # As many that they are all on one of two workers once in 128 runs; then the rest is true too.
+    # So many that they are on one worker alone once in 128 runs; what is asserted holds then too.
     streams = [Stream(proxy, origin, LIMITED, 2 * MIB) for _ in range(8)]
     began = time.monotonic()
     for stream in streams:
@@ -159,7 +159,6 @@ def test_the_tunnels_of_a_client_share_its_bandwidth_over_all_workers(penstock, 
     copied = metrics.total("penstock_bytes_total", direction="up", path="copy")
     assert spliced + copied == 80 * MIB
     assert spliced >= 72 * MIB, "half of what was capped at least, since the free one is 64 MiB"
-    assert {line["worker"] for line in proxy.wait_log(count=9)} <= {0, 1}
 
 
 def test_a_capped_tunnel_answers_at_once_while_it_is_small(penstock, echo):
