@@ -1,0 +1,146 @@
+#include "plan/erlang.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "base/check.h"
+
+namespace penstock::plan {
+namespace {
+
+constexpr double kEndless = std::numeric_limits<double>::infinity();
+
+// One step of Erlang's recursion, from B(servers - 1) to B(servers).
+double with_one_more(double blocking, uint64_t servers, double load) {
+  return load * blocking / (static_cast<double>(servers) + load * blocking);
+}
+
+// The least n for which `holds`, which is false up to some n and true from there on.
+template <class Predicate>
+uint64_t least(uint64_t low, const Predicate& holds) {
+  if (holds(low)) return low;
+  uint64_t step = 1;
+  while (!holds(low + step)) {
+    low += step;
+    if (low >= kServersMax) return kServersMax;
+    step *= 2;
+  }
+  uint64_t high = low + step;
+  while (high - low > 1) {
+    const uint64_t middle = low + (high - low) / 2;
+    (holds(middle) ? high : low) = middle;
+  }
+  return high;
+}
+
+// P(N = n), by the deviance: terms of the size of n log n would cancel and take the digits along.
+double poisson_share(double mean, double n) {
+  const double x = (n - mean) / mean;
+  const double deviance = mean * ((1 + x) * std::log1p(x) - x);
+  return std::exp(-deviance - 1 / (12 * n)) / std::sqrt(2 * std::numbers::pi * n);
+}
+
+// P(N > n) for n not below the mean, where the terms only shrink.
+double poisson_excess(double mean, uint64_t n) {
+  auto k = static_cast<double>(n) + 1;
+  double term = poisson_share(mean, k);
+  double sum = 0;
+  while (term > sum * 1e-17) {
+    sum += term;
+    term *= mean / ++k;
+  }
+  return sum;
+}
+
+}  // namespace
+
+double erlang_b(uint64_t servers, double load) {
+  PENSTOCK_CHECK(load >= 0);
+  if (load == 0) return servers == 0 ? 1 : 0;
+  // The recursion forgets where it began: k steps below the load damp a wrong start by the product
+  // of n / load over them, and 12 sqrt(load) of them by e^-72. So a great load needs few steps.
+  const double near = std::min(static_cast<double>(servers), load);
+  const double first = std::max(0.0, std::floor(near - 12 * std::sqrt(load)));
+  double blocking = 1 - first / load;
+  for (auto n = static_cast<uint64_t>(first) + 1; n <= servers && blocking > 0; ++n) {
+    blocking = with_one_more(blocking, n, load);
+  }
+  return blocking;
+}
+
+double erlang_c(uint64_t servers, double load) {
+  if (load >= static_cast<double>(servers)) return 1;
+  const double blocking = erlang_b(servers, load);
+  const double idle = 1 - load / static_cast<double>(servers);
+  return blocking / (idle + (1 - idle) * blocking);
+}
+
+double Queue::relief() const {
+  const double variation = (arrival_cv * arrival_cv + service_cv * service_cv) / 2;
+  return (static_cast<double>(servers) - load) / (service * variation);
+}
+
+double Queue::mean_wait() const {
+  return stable() ? wait_probability() / relief() : kEndless;
+}
+
+double Queue::wait_beyond(double time) const {
+  if (!stable()) return 1;
+  const double rate = relief();
+  return std::isinf(rate) ? 0 : wait_probability() * std::exp(-time * rate);
+}
+
+double Queue::wait_percentile(double share) const {
+  if (!stable()) return kEndless;
+  const double probability = wait_probability();
+  return probability <= 1 - share ? 0 : std::log(probability / (1 - share)) / relief();
+}
+
+uint64_t servers_for_blocking(double load, double blocking) {
+  PENSTOCK_CHECK(blocking > 0);
+  return least(0, [&](uint64_t servers) { return erlang_b(servers, load) <= blocking; });
+}
+
+double load_for_blocking(uint64_t servers, double blocking) {
+  PENSTOCK_CHECK(blocking > 0 && blocking < 1);
+  // Erlang B is at least 1 - servers / load, so no greater load can do.
+  const double most = (static_cast<double>(servers) + 1) / (1 - blocking);
+  return greatest(most, [&](double load) { return erlang_b(servers, load) <= blocking; });
+}
+
+uint64_t servers_for_wait(Queue queue, const WaitTarget& target) {
+  PENSTOCK_CHECK(target.share > 0);
+  const auto first = static_cast<uint64_t>(std::floor(queue.load)) + 1;
+  return least(first, [&](uint64_t servers) {
+    queue.servers = servers;
+    return target.met_by(queue);
+  });
+}
+
+double load_for_wait(Queue queue, const WaitTarget& target) {
+  return greatest(static_cast<double>(queue.servers), [&](double load) {
+    queue.load = load;
+    return target.met_by(queue);
+  });
+}
+
+uint64_t poisson_quantile(double mean, double excess) {
+  PENSTOCK_CHECK(mean >= 0 && excess > 0);
+  constexpr double kSmall = 500;  // e^-mean is still far from the smallest double
+  if (mean >= kSmall) {
+    return least(static_cast<uint64_t>(mean),
+                 [&](uint64_t n) { return poisson_excess(mean, n) <= excess; });
+  }
+  uint64_t n = 0;
+  double term = std::exp(-mean), sum = term;
+  while (1 - sum > excess && n < kServersMax) {
+    term *= mean / static_cast<double>(++n);
+    sum += term;
+    if (term == 0 && static_cast<double>(n) > mean) break;
+  }
+  return n;
+}
+
+}  // namespace penstock::plan
