@@ -74,25 +74,9 @@ uint64_t servers_for_wait(Queue queue, const WaitTarget& target);
 // The greatest load at which `queue`, with its servers, meets the target.
 double load_for_wait(Queue queue, const WaitTarget& target);
 
-// The least n that a Poisson count of this mean exceeds with at most this probability: how many are
-// in a system that nobody is sent away from.
+// P(N >= n) for a Poisson count of this mean: how many are in a system that nobody is sent away from.
+double poisson_at_least(double mean, uint64_t n);
+// The least n that the count exceeds with at most this probability.
 uint64_t poisson_quantile(double mean, double excess);
 
-// The greatest x from 0 to `most` for which `holds`, which is true up to some x and false after it.
-template <class Predicate>
-double greatest(double most, const Predicate& holds);
-
 }  // namespace penstock::plan
-
-template <class Predicate>
-double penstock::plan::greatest(double most, const Predicate& holds) {
-  if (holds(most)) return most;
-  double low = 0, high = most;
-  // Each round halves what is left: after so many no double lies between.
-  for (int round = 0; round < 200 && low < high; ++round) {
-    const double middle = low + (high - low) / 2;
-    if (middle <= low || middle >= high) break;
-    (holds(middle) ? low : high) = middle;
-  }
-  return low;
-}

@@ -146,7 +146,7 @@ admission::DoorLimits Server::door_limits(const config::Config& config) const {
   admission::DoorLimits out;
   out.seats = std::min(config.limits.tunnels.value_or(budget_.seats), budget_.seats);
   if (out.seats == 0) out.seats = budget_.seats;
-  out.pending = config.limits.pending.value_or(std::max<uint64_t>(out.seats / 4, 16));
+  out.pending = config.limits.pending.value_or(admission::permits_for(out.seats));
   out.destination.adapt = config.limits.adapt;
   out.destination.most =
       config.limits.pending_per_destination.value_or(std::max<uint64_t>(out.pending / 4, 16));
