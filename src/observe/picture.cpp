@@ -119,7 +119,7 @@ void Chart::bound(double value, std::string_view label) {
   picture_.add(fmt::format(
       "<line class=\"bound\" x1=\"{0}\" x2=\"{1}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/>", place_.left,
       place_.right, y(value)));
-  picture_.text(place_.right - 4, y(value) - 5, "end", label, "quiet");
+  picture_.text(place_.right - 4, y(value) + 15, "end", label, "quiet");
 }
 
 std::vector<double> round_values(double low, double high) {
