@@ -169,7 +169,8 @@ void add_plan(CLI::App& app, PlanOptions& options) {
       ->type_name("http://ADDR:PORT");
   add_plan_load(*command, options);
   add_plan_room(*command, options);
-  command->add_flag("--simulate", options.simulate, "Play the plan through beside the model");
+  auto* simulate =
+      command->add_flag("--simulate", options.simulate, "Play the plan through beside the model");
   command
       ->add_option("--service-times", options.service_times,
                    "Simulate with CPU times of a file, one a line")
@@ -179,10 +180,17 @@ void add_plan(CLI::App& app, PlanOptions& options) {
   command->add_option("--set-ups", options.set_ups, "How many to simulate (1000000)")
       ->type_name("N");
   command->add_option("--seed", options.seed, "Of the simulation (1)")->type_name("N");
+  command
+      ->add_flag("--incident", options.incident,
+                 "Play slow origins through the admission code, with and without bulkheads")
+      ->excludes(simulate);
+  command->add_option("--ill", options.ill, "Origins that turn slow in it (1)")->type_name("N");
+  command->add_option("--ill-time", options.ill_time, "What a set-up takes them then (5s)")
+      ->type_name("DUR");
   command->add_flag("--json", options.json, "One JSON object instead of the table");
   command->add_option("--plot", options.plot, "Write a picture of it (SVG)")->type_name("FILE");
   command->footer(
-      "Without --from, --rate, --setup-time and --lifetime have to be given. Exit status: 0 done,\n"
+      "Without --from or --incident, --rate, --setup-time and --lifetime have to be given. Exit status: 0 done,\n"
       "1 what is given cannot carry the load or the proxy does not answer, 2 usage error.");
 }
 

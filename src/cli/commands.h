@@ -63,6 +63,8 @@ struct PlanOptions {
   Word workers, nofile, pending, source_addresses, memory;
   bool simulate = false;
   Word service_times, gaps, set_ups, seed;
+  bool incident = false;
+  Word ill, ill_time;
   Word plot;
   bool json = false;
 };

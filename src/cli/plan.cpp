@@ -1,10 +1,13 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/incident_report.h"
 #include "cli/output.h"
 #include "cli/plan_options.h"
 #include "cli/plan_report.h"
@@ -17,18 +20,41 @@ int complain(const std::string& sentence, int status) {
   return status;
 }
 
-std::vector<plan::Comparison> play(const PlanRequest& request, const plan::Sizing& sizing) {
+std::string bar(double share, std::string_view what) {
   constexpr int kBar = 30;
+  const int done = static_cast<int>(share * kBar);
+  return fmt::format("  [{:#<{}}{:.<{}}] {:3.0f} %  {}", "", done, "", kBar - done, 100 * share,
+                     what);
+}
+
+std::vector<plan::Comparison> play(const PlanRequest& request, const plan::Sizing& sizing) {
   const ProgressLine progress;
-  auto out = plan::compare(
-      request.demand, request.goal, sizing, *request.experiment,
-      [&](plan::System system, double share) {
-        const int done = static_cast<int>(share * kBar);
-        progress.show(fmt::format("  [{:#<{}}{:.<{}}] {:3.0f} %  {}", "", done, "", kBar - done,
-                                  100 * share, word(system)));
-      });
+  auto out = plan::compare(request.demand, request.goal, sizing, *request.experiment,
+                           [&](plan::System system, double share) {
+                             progress.show(bar(share, word(system)));
+                           });
   progress.erase();
   return out;
+}
+
+int show_incident(const PlanOptions& written) {
+  const auto request = read_incident(written);
+  if (!request) return complain(request.error(), kUsage);
+  File plot;
+  if (!open_for_writing("--plot", request->plot, &plot)) return kUsage;
+  const plan::Incident& incident = request->incident;
+  const ProgressLine progress;
+  std::vector<plan::Course> courses;
+  for (const plan::Bulkhead bulkhead : plan::kBulkheads) {
+    courses.push_back(plan::play(incident, bulkhead, [&](double share) {
+      progress.show(bar(share, word(bulkhead)));
+    }));
+  }
+  progress.erase();
+  fmt::print("{}", request->json ? incident_json(incident, courses) + "\n"
+                                 : incident_table(incident, courses));
+  std::fflush(stdout);
+  return write("--plot", std::move(plot), incident_plot(incident, courses)) ? kDone : kFailed;
 }
 
 const char* advice(plan::Resource resource) {
@@ -45,6 +71,7 @@ const char* advice(plan::Resource resource) {
 }  // namespace
 
 int plan(const PlanOptions& written) {
+  if (written.incident) return show_incident(written);
   const auto from = read_from(written);
   if (!from) return complain(from.error(), kUsage);
   std::optional<Capacity> measured;

@@ -54,15 +54,14 @@ class Reader : private OptionReader {
     return written_.from ? std::optional(at) : std::nullopt;
   }
 
+  std::expected<IncidentRequest, std::string> read_incident();
   std::expected<PlanRequest, std::string> read() {
     const auto from = read_from();
     if (!from || !read_demand() || !read_variation() || !read_goal() || !read_limits() ||
-        !read_simulation()) {
+        !read_simulation() || !read_plot(&out_.plot)) {
       return std::unexpected(fault_);
     }
     out_.from = *from;
-    if (written_.plot && written_.plot->empty()) return std::unexpected("--plot: \"\" is no file name");
-    out_.plot = written_.plot.value_or("");
     out_.json = written_.json;
     return out_;
   }
@@ -102,6 +101,11 @@ class Reader : private OptionReader {
     if (!read_duration(option, word, zero_is_fine, &duration)) return false;
     *out = seconds_of(duration);
     return true;
+  }
+
+  bool read_plot(std::string* out) {
+    *out = written_.plot.value_or("");
+    return !written_.plot || !out->empty() || fail("--plot: \"\" is no file name");
   }
 
   bool read_share(const char* option, const Word& word, double* out);
@@ -288,7 +292,10 @@ bool Reader::read_times(const char* option, const Word& word, std::vector<double
 
 bool Reader::read_simulation() {
   constexpr const char* kWhere = "a simulation; give --simulate as well";
-  if (!only_for("--service-times", written_.service_times, written_.simulate, kWhere) ||
+  constexpr const char* kIncident = "an incident; give --incident as well";
+  if (!only_for("--ill", written_.ill, false, kIncident) ||
+      !only_for("--ill-time", written_.ill_time, false, kIncident) ||
+      !only_for("--service-times", written_.service_times, written_.simulate, kWhere) ||
       !only_for("--gaps", written_.gaps, written_.simulate, kWhere) ||
       !only_for("--set-ups", written_.set_ups, written_.simulate, kWhere) ||
       !only_for("--seed", written_.seed, written_.simulate, kWhere)) {
@@ -306,7 +313,46 @@ bool Reader::read_simulation() {
   return true;
 }
 
+// The load of an incident has figures of its own: it is an example, not a plan.
+std::expected<IncidentRequest, std::string> Reader::read_incident() {
+  for (const auto& [option, word] :
+       {std::pair("--from", &written_.from), {"--lifetime", &written_.lifetime},
+        {"--cpu-per-connect", &written_.cpu_per_connect}, {"--bandwidth", &written_.bandwidth},
+        {"--cpu-per-gib", &written_.cpu_per_gib}, {"--cv", &written_.cv},
+        {"--arrival-cv", &written_.arrival_cv}, {"--percentile", &written_.percentile},
+        {"--max-wait", &written_.max_wait}, {"--blocking", &written_.blocking},
+        {"--workers", &written_.workers}, {"--nofile", &written_.nofile},
+        {"--source-addresses", &written_.source_addresses}, {"--memory", &written_.memory},
+        {"--service-times", &written_.service_times}, {"--gaps", &written_.gaps},
+        {"--set-ups", &written_.set_ups}}) {
+    if (*word) {
+      return std::unexpected(fmt::format(
+          "{} does not go with --incident, which takes --rate, --setup-time, --destinations, "
+          "--pending, --ill, --ill-time, --seed, --plot and --json", option));
+    }
+  }
+  constexpr uint64_t kOriginsMax = 1000, kPermitsMax = 1'000'000;
+  IncidentRequest out;
+  plan::Incident& incident = out.incident;
+  if (!read_decimal("--rate", written_.rate, 1, 100'000, &incident.rate) ||
+      !read_seconds("--setup-time", written_.setup_time, false, &incident.setup_seconds) ||
+      !read_seconds("--ill-time", written_.ill_time, false, &incident.ill_seconds) ||
+      !read_number("--destinations", written_.destinations, 2, kOriginsMax,
+                   &incident.destinations) ||
+      !read_number("--ill", written_.ill, 1, incident.destinations - 1, &incident.ill) ||
+      !read_number("--pending", written_.pending, 4, kPermitsMax, &incident.permits) ||
+      !read_number("--seed", written_.seed, 0, UINT64_MAX, &incident.seed) || !read_plot(&out.plot)) {
+    return std::unexpected(fault_);
+  }
+  out.json = written_.json;
+  return out;
+}
+
 }  // namespace
+
+std::expected<IncidentRequest, std::string> read_incident(const PlanOptions& written) {
+  return Reader(written, {}).read_incident();
+}
 
 std::expected<std::optional<Endpoint>, std::string> read_from(const PlanOptions& written) {
   return Reader(written, {}).read_from();

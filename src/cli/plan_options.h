@@ -12,6 +12,7 @@
 #include "cli/capacity.h"
 #include "cli/commands.h"
 #include "plan/compare.h"
+#include "plan/incident.h"
 #include "plan/plan.h"
 
 namespace penstock::cli {
@@ -37,5 +38,14 @@ std::expected<std::optional<Endpoint>, std::string> read_from(const PlanOptions&
 // `measured` fills in what is not written; without --from it is empty.
 std::expected<PlanRequest, std::string> read(const PlanOptions& written,
                                              const std::optional<Capacity>& measured = {});
+
+struct IncidentRequest {
+  plan::Incident incident;
+  std::string plot;
+  bool json = false;
+};
+
+// With --incident.
+std::expected<IncidentRequest, std::string> read_incident(const PlanOptions& written);
 
 }  // namespace penstock::cli
