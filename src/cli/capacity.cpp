@@ -80,8 +80,8 @@ loop::Task<Page> converse(loop::Loop& loop, Endpoint admin) {
   if (!*complete) co_return Page{{}, "an answer that breaks off"};
   const http::Answer answer = reader.answer(received);
   if (answer.status != 200) {
-    co_return Page{{}, fmt::format("{} for /capacity; is it penstock's admin listener?",
-                                   answer.status)};
+    co_return Page{
+        {}, fmt::format("{} for /capacity; is it penstock's admin listener?", answer.status)};
   }
   co_return Page{received.substr(answer.length), {}};
 }

@@ -16,12 +16,12 @@ namespace penstock::cli {
 // seconds.
 struct Capacity {
   std::optional<double> window_seconds;
-  std::optional<double> lambda;           // set-ups per second
-  std::optional<double> setup_seconds;    // W
-  std::optional<double> pending_mean;     // L, counted
-  std::optional<double> tunnel_seconds;   // a tunnel's life
+  std::optional<double> lambda;          // set-ups per second
+  std::optional<double> setup_seconds;   // W
+  std::optional<double> pending_mean;    // L, counted
+  std::optional<double> tunnel_seconds;  // a tunnel's life
   std::optional<double> bytes_per_second;
-  std::optional<double> utilisation;      // of all workers, 0 to 1
+  std::optional<double> utilisation;  // of all workers, 0 to 1
   std::optional<double> cpu_per_connect_seconds;
   std::optional<double> p_wait;
   std::optional<uint64_t> workers;

@@ -128,7 +128,8 @@ void add_plan_load(CLI::App& command, PlanOptions& options) {
   command.add_option("--setup-time", options.setup_time, "Of one, resolve and dial")
       ->type_name("DUR");
   command.add_option("--lifetime", options.lifetime, "Of an established tunnel")->type_name("DUR");
-  command.add_option("--cpu-per-connect", options.cpu_per_connect, "Of a worker, per set-up (80us)")
+  command
+      .add_option("--cpu-per-connect", options.cpu_per_connect, "Of a worker, per set-up (80us)")
       ->type_name("DUR");
   command.add_option("--bandwidth", options.bandwidth, "Carried, both directions together (0)")
       ->type_name("4Gbit/s");
@@ -148,13 +149,15 @@ void add_plan_room(CLI::App& command, PlanOptions& options) {
   command.add_option("--max-wait", options.max_wait, "That it may be at most (1ms)")
       ->type_name("DUR");
   command
-      .add_option("--blocking", options.blocking, "Share that may find no permit, seat or port (0.01%)")
+      .add_option("--blocking", options.blocking,
+                  "Share that may find no permit, seat or port (0.01%)")
       ->type_name("SHARE");
   command.add_option("--workers", options.workers, "Of one instance (as many as it takes)")
       ->type_name("N");
   command.add_option("--nofile", options.nofile, "Descriptors of one instance (likewise)")
       ->type_name("N");
-  command.add_option("--pending", options.pending, "Permits of one instance (a quarter of its seats)")
+  command
+      .add_option("--pending", options.pending, "Permits of one instance (a quarter of its seats)")
       ->type_name("N");
   command
       .add_option("--source-addresses", options.source_addresses,
@@ -165,7 +168,8 @@ void add_plan_room(CLI::App& command, PlanOptions& options) {
 
 void add_plan(CLI::App& app, PlanOptions& options) {
   auto* command = app.add_subcommand("plan", "Say what a load needs, and what runs out first");
-  command->add_option("--from", options.from, "Ask a running proxy's admin listener what it measured")
+  command
+      ->add_option("--from", options.from, "Ask a running proxy's admin listener what it measured")
       ->type_name("http://ADDR:PORT");
   add_plan_load(*command, options);
   add_plan_room(*command, options);
@@ -190,7 +194,8 @@ void add_plan(CLI::App& app, PlanOptions& options) {
   command->add_flag("--json", options.json, "One JSON object instead of the table");
   command->add_option("--plot", options.plot, "Write a picture of it (SVG)")->type_name("FILE");
   command->footer(
-      "Without --from or --incident, --rate, --setup-time and --lifetime have to be given. Exit status: 0 done,\n"
+      "Without --from or --incident, --rate, --setup-time and --lifetime have to be given. Exit "
+      "status: 0 done,\n"
       "1 what is given cannot carry the load or the proxy does not answer, 2 usage error.");
 }
 

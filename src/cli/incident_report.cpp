@@ -58,19 +58,19 @@ void add_times(Chart& chart, const Incident& incident) {
 }  // namespace
 
 std::string incident_table(const Incident& incident, const std::vector<Course>& courses) {
-  std::string out =
-      fmt::format("{}\n{}\n\n", load_text(incident), illness_text(incident));
+  std::string out = fmt::format("{}\n{}\n\n", load_text(incident), illness_text(incident));
   const auto line = [&](auto... cells) {
-    fmt::format_to(Output(out), "  {:<10} {:>14} {:>12} {:>12} {:>14} {:>14}\n", cells...);
+    fmt::format_to(Output(out), "  {:<10} {:>10} {:>10} {:>12} {:>10} {:>12} {:>14}\n", cells...);
   };
-  line("", "to the others:", "p99 of", "p99 while", "most permits", "last refusal");
-  line("bulkhead", "served", "set-ups", "some are ill", "of the ill", "after healing");
+  line("", "others", "p99 when", "p99 while", "ill", "most permits", "last refusal");
+  line("bulkhead", "served", "all well", "some are ill", "served", "of the ill", "after healing");
   for (const Course& course : courses) {
     line(word(course.bulkhead), fmt::format("{:.1f} %", 100 * course.well_success),
          seconds_text(course.quiet_p99), seconds_text(course.incident_p99),
-         count_text(course.ill_pending_most),
+         fmt::format("{:.1f} %", 100 * course.ill_success), count_text(course.ill_pending_most),
          course.recovery_seconds == 0 ? "none" : seconds_text(course.recovery_seconds));
   }
+  out += "\n  The p99 are of set-ups to the others, from asking to connected.\n";
   return out;
 }
 
@@ -86,12 +86,15 @@ std::string incident_json(const Incident& incident, const std::vector<Course>& c
   json.key("courses").begin_array();
   for (const Course& course : courses) {
     json.begin_object().field("bulkhead", word(course.bulkhead));
-    json.field("success", course.well_success).field("quiet_p99_seconds", course.quiet_p99);
+    json.field("success", course.well_success).field("ill_success", course.ill_success);
+    json.field("quiet_p99_seconds", course.quiet_p99);
     json.field("incident_p99_seconds", course.incident_p99);
     json.field("ill_pending_most", course.ill_pending_most);
     json.field("recovery_seconds", course.recovery_seconds).key("seconds").begin_array();
     for (const Second& second : course.seconds) {
-      json.begin_object().field("success", success_of(second)).field("p99_seconds", second.well_p99);
+      json.begin_object()
+          .field("success", success_of(second))
+          .field("p99_seconds", second.well_p99);
       json.field("pending", second.pending).field("ill_pending", second.ill_pending);
       json.field("ill_limit", second.ill_limit);
       json.field("ill_asked", second.ill_asked).field("ill_refused", second.ill_refused);
@@ -107,17 +110,20 @@ std::string incident_plot(const Incident& incident, const std::vector<Course>& c
   constexpr double kLeft = 92, kRight = 872;
   const observe::Axis time{.low = 0, .high = incident.ends};
   const auto permits = static_cast<double>(incident.permits);
-  observe::Picture picture("Set-ups while " + origins(incident.ill) + " of " +
-                               count_text(incident.destinations) + " take" +
-                               (incident.ill == 1 ? "s " : " ") + seconds_text(incident.ill_seconds),
-                           load_text(incident));
+  observe::Picture picture(
+      "Set-ups while " + origins(incident.ill) + " of " + count_text(incident.destinations) +
+          " take" + (incident.ill == 1 ? "s " : " ") + seconds_text(incident.ill_seconds),
+      load_text(incident));
   Chart served(picture, {kLeft, kRight, 96, 196}, time, {.low = 0, .high = 1});
   Chart waits(picture, {kLeft, kRight, 252, 352}, time,
               {.low = 0.01, .high = 1, .logarithmic = true});
   Chart held(picture, {kLeft, kRight, 408, 508}, time, {.low = 0, .high = permits});
-  for (const double share : {0.0, 0.5, 1.0}) served.across(share, fmt::format("{:g} %", 100 * share));
-  for (const double seconds : {0.01, 0.1, 1.0}) waits.across(seconds, observe::round_time_text(seconds * 1e9));
-  for (const double share : {0.0, 0.5, 1.0}) held.across(share * permits, fmt::format("{:.0f}", share * permits));
+  for (const double share : {0.0, 0.5, 1.0})
+    served.across(share, fmt::format("{:g} %", 100 * share));
+  for (const double seconds : {0.01, 0.1, 1.0})
+    waits.across(seconds, observe::round_time_text(seconds * 1e9));
+  for (const double share : {0.0, 0.5, 1.0})
+    held.across(share * permits, fmt::format("{:.0f}", share * permits));
   for (Chart* chart : {&served, &waits, &held}) add_times(*chart, incident);
   for (const Course& course : courses) {
     const int colour = static_cast<int>(course.bulkhead);

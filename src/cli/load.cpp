@@ -65,7 +65,10 @@ int load(const LoadOptions& written) {
   const ProgressLine progress;
   load::Results results = load::run(
       *options, signals.token(),
-      {.progress = [&](const load::Results& so_far) { progress.show(load::progress_line(*options, so_far)); },
+      {.progress =
+           [&](const load::Results& so_far) {
+             progress.show(load::progress_line(*options, so_far));
+           },
        .all_open = [&](int tunnels) { progress.say(fmt::format("{} tunnels open", tunnels)); }});
   progress.erase();
   results.cpu = cpu_used();

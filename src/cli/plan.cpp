@@ -29,10 +29,9 @@ std::string bar(double share, std::string_view what) {
 
 std::vector<plan::Comparison> play(const PlanRequest& request, const plan::Sizing& sizing) {
   const ProgressLine progress;
-  auto out = plan::compare(request.demand, request.goal, sizing, *request.experiment,
-                           [&](plan::System system, double share) {
-                             progress.show(bar(share, word(system)));
-                           });
+  auto out = plan::compare(
+      request.demand, request.goal, sizing, *request.experiment,
+      [&](plan::System system, double share) { progress.show(bar(share, word(system))); });
   progress.erase();
   return out;
 }
@@ -46,9 +45,8 @@ int show_incident(const PlanOptions& written) {
   const ProgressLine progress;
   std::vector<plan::Course> courses;
   for (const plan::Bulkhead bulkhead : plan::kBulkheads) {
-    courses.push_back(plan::play(incident, bulkhead, [&](double share) {
-      progress.show(bar(share, word(bulkhead)));
-    }));
+    courses.push_back(plan::play(incident, bulkhead,
+                                 [&](double share) { progress.show(bar(share, word(bulkhead))); }));
   }
   progress.erase();
   fmt::print("{}", request->json ? incident_json(incident, courses) + "\n"
@@ -85,13 +83,11 @@ int plan(const PlanOptions& written) {
   File plot;
   if (!open_for_writing("--plot", request->plot, &plot)) return kUsage;
 
-  const auto sizing =
-      measured ? plan::assess(request->demand, request->goal, request->limits, 1)
-               : plan::plan(request->demand, request->goal, request->limits);
+  const auto sizing = measured ? plan::assess(request->demand, request->goal, request->limits, 1)
+                               : plan::plan(request->demand, request->goal, request->limits);
   if (!sizing) {
     return complain(fmt::format("{} do not suffice, not even those of {} instances; {}",
-                                word(sizing.error()), plan::kInstancesMost,
-                                advice(sizing.error())),
+                                word(sizing.error()), plan::kInstancesMost, advice(sizing.error())),
                     kFailed);
   }
   std::vector<plan::Comparison> comparisons;

@@ -147,8 +147,8 @@ void add_waits(observe::Picture& picture, const PlanRequest& request, const Sizi
   chart.curve(0, wait(sizing.apart), "a queue each");
   if (sizing.one.workers > 1) chart.curve(1, wait(sizing.pooled), "one queue for all");
   if (request.goal.max_wait > 0) chart.bound(request.goal.max_wait, "--max-wait");
-  picture.text(255, 94, "middle",
-               fmt::format("p{:g} of waits for a worker", percentile * 100), "quiet");
+  picture.text(255, 94, "middle", fmt::format("p{:g} of waits for a worker", percentile * 100),
+               "quiet");
 }
 
 void add_fill(observe::Picture& picture, const PlanRequest& request, const Sizing& sizing) {
@@ -161,10 +161,12 @@ void add_fill(observe::Picture& picture, const PlanRequest& request, const Sizin
   add_rates(chart, rate);
   int colour = 0;
   for (const Reach& reach : sizing.reaches) {
-    chart.curve(colour++, points(rate, [&](double at) {
-                  const double share = reach.in_use / reach.limit * at / rate;
-                  return share <= 1.2 ? share : std::numeric_limits<double>::infinity();
-                }),
+    chart.curve(colour++,
+                points(rate,
+                       [&](double at) {
+                         const double share = reach.in_use / reach.limit * at / rate;
+                         return share <= 1.2 ? share : std::numeric_limits<double>::infinity();
+                       }),
                 word(reach.resource));
   }
   chart.bound(1, "all of it");
@@ -214,8 +216,8 @@ std::string plan_plot(const PlanRequest& request, const Sizing& sizing) {
                   observe::count_text(sizing.one.permits)));
   add_waits(picture, request, sizing);
   add_fill(picture, request, sizing);
-  picture.text(450, 518, "middle", "set-ups per second; the load that was planned for is in the middle",
-               "quiet");
+  picture.text(450, 518, "middle",
+               "set-ups per second; the load that was planned for is in the middle", "quiet");
   return std::move(picture).finish();
 }
 

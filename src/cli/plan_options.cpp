@@ -315,20 +315,28 @@ bool Reader::read_simulation() {
 
 // The load of an incident has figures of its own: it is an example, not a plan.
 std::expected<IncidentRequest, std::string> Reader::read_incident() {
-  for (const auto& [option, word] :
-       {std::pair("--from", &written_.from), {"--lifetime", &written_.lifetime},
-        {"--cpu-per-connect", &written_.cpu_per_connect}, {"--bandwidth", &written_.bandwidth},
-        {"--cpu-per-gib", &written_.cpu_per_gib}, {"--cv", &written_.cv},
-        {"--arrival-cv", &written_.arrival_cv}, {"--percentile", &written_.percentile},
-        {"--max-wait", &written_.max_wait}, {"--blocking", &written_.blocking},
-        {"--workers", &written_.workers}, {"--nofile", &written_.nofile},
-        {"--source-addresses", &written_.source_addresses}, {"--memory", &written_.memory},
-        {"--service-times", &written_.service_times}, {"--gaps", &written_.gaps},
-        {"--set-ups", &written_.set_ups}}) {
+  for (const auto& [option, word] : {std::pair("--from", &written_.from),
+                                     {"--lifetime", &written_.lifetime},
+                                     {"--cpu-per-connect", &written_.cpu_per_connect},
+                                     {"--bandwidth", &written_.bandwidth},
+                                     {"--cpu-per-gib", &written_.cpu_per_gib},
+                                     {"--cv", &written_.cv},
+                                     {"--arrival-cv", &written_.arrival_cv},
+                                     {"--percentile", &written_.percentile},
+                                     {"--max-wait", &written_.max_wait},
+                                     {"--blocking", &written_.blocking},
+                                     {"--workers", &written_.workers},
+                                     {"--nofile", &written_.nofile},
+                                     {"--source-addresses", &written_.source_addresses},
+                                     {"--memory", &written_.memory},
+                                     {"--service-times", &written_.service_times},
+                                     {"--gaps", &written_.gaps},
+                                     {"--set-ups", &written_.set_ups}}) {
     if (*word) {
       return std::unexpected(fmt::format(
           "{} does not go with --incident, which takes --rate, --setup-time, --destinations, "
-          "--pending, --ill, --ill-time, --seed, --plot and --json", option));
+          "--pending, --ill, --ill-time, --seed, --plot and --json",
+          option));
     }
   }
   constexpr uint64_t kOriginsMax = 1000, kPermitsMax = 1'000'000;
@@ -341,7 +349,8 @@ std::expected<IncidentRequest, std::string> Reader::read_incident() {
                    &incident.destinations) ||
       !read_number("--ill", written_.ill, 1, incident.destinations - 1, &incident.ill) ||
       !read_number("--pending", written_.pending, 4, kPermitsMax, &incident.permits) ||
-      !read_number("--seed", written_.seed, 0, UINT64_MAX, &incident.seed) || !read_plot(&out.plot)) {
+      !read_number("--seed", written_.seed, 0, UINT64_MAX, &incident.seed) ||
+      !read_plot(&out.plot)) {
     return std::unexpected(fault_);
   }
   out.json = written_.json;

@@ -108,11 +108,10 @@ void add_plan(std::string& out, const Sizing& sizing) {
   const auto count_row = [&](std::string_view name, uint64_t each, const std::string& why) {
     row(name, count_text(each), count_text(each * sizing.instances), why);
   };
-  row("instances", "", count_text(sizing.instances),
-      "and 1 more, so that one may fail");
+  row("instances", "", count_text(sizing.instances), "and 1 more, so that one may fail");
   count_row("workers", one.workers,
-            fmt::format("{} would do, {} if they shared one queue", count_text(sizing.workers_apart),
-                        count_text(sizing.workers_pooled)));
+            fmt::format("{} would do, {} if they shared one queue",
+                        count_text(sizing.workers_apart), count_text(sizing.workers_pooled)));
   count_row("nofile", one.nofile, "descriptors: LimitNOFILE, ulimit -n");
   count_row("seats", one.seats, "limits.tunnels");
   count_row("permits", one.permits,
@@ -241,9 +240,9 @@ std::string plan_table(const PlanRequest& request, const Sizing& sizing) {
 
 std::string comparison_table(const PlanRequest& request,
                              const std::vector<plan::Comparison>& comparisons) {
-  std::string out = fmt::format("\n  simulated: {} each, seed {}\n",
-                                plural(request.experiment->set_ups, "set-up"),
-                                request.experiment->seed);
+  std::string out =
+      fmt::format("\n  simulated: {} each, seed {}\n",
+                  plural(request.experiment->set_ups, "set-up"), request.experiment->seed);
   fmt::format_to(Output(out), "  {:<28} {:>12} {:>12}   {}\n", "", "model", "simulation",
                  "99 % confidence");
   const plan::System* last = nullptr;

@@ -81,8 +81,7 @@ std::vector<Comparison> compare(const Demand& demand, const Goal& goal, const Si
                                               .waits = false,
                                               .warm_up = static_cast<uint64_t>(3 * load) + 10'000});
   out.push_back({System::kSeats, Figure::kTurnedAway, sizing.seat_blocking, seats.turned_away});
-  out.push_back(
-      {System::kSeats, Figure::kInUse, load * (1 - sizing.seat_blocking), seats.busy});
+  out.push_back({System::kSeats, Figure::kInUse, load * (1 - sizing.seat_blocking), seats.busy});
   return out;
 }
 

@@ -37,10 +37,10 @@ double poisson_share(double mean, double n) {
 double erlang_b(uint64_t servers, double load) {
   PENSTOCK_CHECK(load >= 0);
   if (load == 0) return servers == 0 ? 1 : 0;
-  // The recursion forgets where it began: k steps below the load damp a wrong start by the product
-  // of n / load over them, and 12 sqrt(load) of them by e^-72. So a great load needs few steps.
+  // The recursion forgets where it began: each step below the load damps a wrong start by n / load,
+  // and 12 sqrt(n) of them by e^-72. So a great load needs few steps.
   const double near = std::min(static_cast<double>(servers), load);
-  const double first = std::max(0.0, std::floor(near - 12 * std::sqrt(load)));
+  const double first = std::max(0.0, std::floor(near - 12 * std::sqrt(near)));
   double blocking = 1 - first / load;
   for (auto n = static_cast<uint64_t>(first) + 1; n <= servers && blocking > 0; ++n) {
     blocking = with_one_more(blocking, n, load);
@@ -78,7 +78,8 @@ double Queue::wait_percentile(double share) const {
 
 uint64_t servers_for_blocking(double load, double blocking) {
   PENSTOCK_CHECK(blocking > 0);
-  return least(0, kServersMax, [&](uint64_t servers) { return erlang_b(servers, load) <= blocking; });
+  return least(0, kServersMax,
+               [&](uint64_t servers) { return erlang_b(servers, load) <= blocking; });
 }
 
 double load_for_blocking(uint64_t servers, double blocking) {

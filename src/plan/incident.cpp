@@ -20,9 +20,9 @@ namespace {
 
 using admission::Permit;
 
-constexpr double kVariation = 0.3;    // of set-up times at one origin
-constexpr uint8_t kClients = 50;      // that take turns in the queue
-constexpr double kQuiet = 5;          // seconds before anything counts as quiet
+constexpr double kVariation = 0.3;            // of set-up times at one origin
+constexpr uint8_t kClients = 50;              // that take turns in the queue
+constexpr double kQuiet = 5;                  // seconds before anything counts as quiet
 const Instant kBegin{std::chrono::hours(1)};  // a clock reads something
 
 Duration span_of(double seconds) {
@@ -34,6 +34,11 @@ double percentile_99(std::vector<double>& values) {
   const auto at = values.begin() + static_cast<ptrdiff_t>(values.size() * 99 / 100);
   std::nth_element(values.begin(), at, values.end());
   return *at;
+}
+
+// The share that was not refused.
+double served(uint64_t asked, uint64_t refused) {
+  return asked == 0 ? 1 : 1 - static_cast<double>(refused) / static_cast<double>(asked);
 }
 
 admission::DoorLimits limits_of(const Incident& incident, Bulkhead bulkhead) {
@@ -189,7 +194,7 @@ class Player {
   }
 
   void summarise() {
-    uint64_t asked = 0, refused = 0;
+    Second sum;  // of the seconds of illness
     std::vector<double> quiet, during;
     for (size_t i = 0; i < waits_.size(); ++i) {
       const auto at = static_cast<double>(i);
@@ -198,16 +203,17 @@ class Player {
         quiet.insert(quiet.end(), waits_[i].begin(), waits_[i].end());
       } else if (at >= incident_.begins && at < incident_.heals) {
         during.insert(during.end(), waits_[i].begin(), waits_[i].end());
-        asked += one.well_asked;
-        refused += one.well_refused;
+        sum.well_asked += one.well_asked;
+        sum.well_refused += one.well_refused;
+        sum.ill_asked += one.ill_asked;
+        sum.ill_refused += one.ill_refused;
       }
       one.well_p99 = percentile_99(waits_[i]);
     }
     course_.quiet_p99 = percentile_99(quiet);
     course_.incident_p99 = percentile_99(during);
-    if (asked > 0) {
-      course_.well_success = 1 - static_cast<double>(refused) / static_cast<double>(asked);
-    }
+    course_.well_success = served(sum.well_asked, sum.well_refused);
+    course_.ill_success = served(sum.ill_asked, sum.ill_refused);
     course_.recovery_seconds = std::max(0.0, last_refusal_ - incident_.heals);
   }
 

@@ -29,9 +29,9 @@ inline constexpr std::array kBulkheads = {Bulkhead::kNone, Bulkhead::kFixed, Bul
 std::string_view word(Bulkhead bulkhead);
 
 struct Incident {
-  double rate = 1000;         // set-ups per second, over all origins
+  double rate = 1000;          // set-ups per second, over all origins
   uint64_t destinations = 10;  // that share it evenly
-  uint64_t ill = 1;           // of them
+  uint64_t ill = 1;            // of them
   double setup_seconds = 0.02;
   double ill_seconds = 5;
   double begins = 20, heals = 60, ends = 100;  // seconds
@@ -43,7 +43,7 @@ struct Incident {
 struct Second {
   uint64_t well_asked = 0, well_refused = 0;  // at the origins that stay well
   uint64_t ill_asked = 0, ill_refused = 0;
-  double well_p99 = 0;      // seconds from asking to connected, of those that were asked for in it
+  double well_p99 = 0;       // seconds from asking to connected, of those that were asked for in it
   uint64_t ill_pending = 0;  // at its end; so are the others
   uint64_t pending = 0;
   double ill_limit = 0;  // on average over the ill
@@ -55,6 +55,7 @@ struct Course {
 
   // Of set-ups to origins that stay well, while the others are ill.
   double well_success = 1;
+  double ill_success = 1;   // of set-ups to the ill, at the same time
   double quiet_p99 = 0;     // before it
   double incident_p99 = 0;  // during it
   uint64_t ill_pending_most = 0;

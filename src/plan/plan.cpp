@@ -177,8 +177,7 @@ bool carries(Resource resource, const Demand& demand, const Goal& goal, const In
       const double load = part.cpus() / static_cast<double>(one.workers);
       return goal.wait().met_by(queue_of(part, 1, load));
     }
-    case Resource::kPermits:
-      return poisson_at_least(part.pending(), one.permits) <= goal.blocking;
+    case Resource::kPermits: return poisson_at_least(part.pending(), one.permits) <= goal.blocking;
     case Resource::kSeats: return erlang_b(one.seats, part.connections()) <= goal.blocking;
     case Resource::kPorts:
       return erlang_b(one.ports * one.source_addresses, ports_taken(part, one)) <= goal.blocking;

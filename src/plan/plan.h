@@ -59,7 +59,7 @@ struct Instance {
   uint64_t permits = 0;  // `limits.pending`
   uint64_t source_addresses = 0;
   uint64_t memory_bytes = 0;
-  uint64_t ports = 28'232;         // per source address and destination: ip_local_port_range
+  uint64_t ports = 28'232;        // per source address and destination: ip_local_port_range
   double time_wait_seconds = 60;  // how long a port stays taken when its tunnel has ended
 };
 
@@ -72,7 +72,8 @@ inline constexpr uint64_t kInstancesMost = 10'000;
 enum class Resource : uint8_t { kWorkers, kPermits, kSeats, kPorts, kMemory };
 inline constexpr Resource kResources[] = {Resource::kWorkers, Resource::kPermits, Resource::kSeats,
                                           Resource::kPorts, Resource::kMemory};
-std::string_view word(Resource resource);  // "workers", "permits", "seats", "source ports", "memory"
+std::string_view word(
+    Resource resource);  // "workers", "permits", "seats", "source ports", "memory"
 
 // How far a resource reaches, over all instances.
 struct Reach {
@@ -92,7 +93,8 @@ struct Sizing {
   // if all had one queue, which is the least that any way of sharing could need.
   uint64_t workers_apart = 0;
   uint64_t workers_pooled = 0;
-  // The queue in front of a worker of one instance, and that of an instance whose workers share one.
+  // The queue in front of a worker of one instance, and that of an instance whose workers share
+  // one.
   Queue apart;
   Queue pooled;
   double permit_blocking = 0;  // the share of set-ups that finds every permit taken

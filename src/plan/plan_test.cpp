@@ -40,7 +40,8 @@ TEST(Plan, CarriesItsLoadWithinTheGoalAndWithNoInstanceToSpare) {
   const auto sizing = plan(demand(), goal, {});
   ASSERT_TRUE(sizing);
   for (const Resource resource : kResources) {
-    EXPECT_TRUE(carries(resource, demand(), goal, sizing->one, sizing->instances)) << word(resource);
+    EXPECT_TRUE(carries(resource, demand(), goal, sizing->one, sizing->instances))
+        << word(resource);
   }
   EXPECT_EQ(sizing->instances, 4u) << "1,800,700 seats, of which a process has 491,448 at most";
   EXPECT_LE(sizing->apart.wait_percentile(goal.percentile), goal.max_wait);
@@ -135,7 +136,8 @@ TEST(Plan, OfMoreLoadNeverNeedsLess) {
     small.setup_seconds = random.unit();
     small.lifetime_seconds = 60 * random.unit();
     const Demand great = small.at_rate(small.rate * 1.5);
-    const Instance limits{.workers = 1 + random.below(8), .nofile = 20'000 + random.below(1'000'000)};
+    const Instance limits{.workers = 1 + random.below(8),
+                          .nofile = 20'000 + random.below(1'000'000)};
     const auto less = plan(small, {}, limits), more = plan(great, {}, limits);
     ASSERT_TRUE(less && more) << i;
     EXPECT_LE(less->instances, more->instances) << i;

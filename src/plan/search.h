@@ -1,6 +1,6 @@
 // Where a yes becomes a no: the search behind every question that a formula answers backwards.
-// Cost: as many calls of `holds` as the answer, or what is left of a double, has bits; twice at most.
-// Pure.
+// Cost: as many calls of `holds` as the answer, or what is left of a double, has bits; twice at
+// most. Pure.
 #pragma once
 
 #include <algorithm>

@@ -137,13 +137,13 @@ Outcome simulate(Trial trial, const std::function<void(double)>& progress) {
   for (Batch& batch : batches) take(std::max<uint64_t>(trial.customers / kBatches, 1), batch);
 
   Outcome out;
-  out.turned_away =
-      over(batches, [](const Batch& batch) { return share_of(batch.turned_away, batch.customers); });
+  out.turned_away = over(
+      batches, [](const Batch& batch) { return share_of(batch.turned_away, batch.customers); });
   out.had_to_wait =
       over(batches, [](const Batch& batch) { return share_of(batch.waited, batch.customers); });
   out.wait = over(batches, [](const Batch& batch) { return mean_of(batch.waits); });
-  out.wait_percentile = over(
-      batches, [&](Batch& batch) { return percentile_of(batch.waits, trial.percentile); });
+  out.wait_percentile =
+      over(batches, [&](Batch& batch) { return percentile_of(batch.waits, trial.percentile); });
   out.busy = over(batches, [](const Batch& batch) {
     return batch.ended > batch.began ? batch.served / (batch.ended - batch.began) : 0;
   });
