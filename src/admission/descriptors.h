@@ -23,4 +23,9 @@ constexpr DescriptorBudget descriptor_budget(uint64_t nofile, uint64_t workers) 
   return {rest / 2 > 1 ? rest / 2 : 1, per_worker > 2 ? per_worker : 2};
 }
 
+// `limits.pending: auto`: how many of the seats may be set-ups that are pending.
+constexpr uint64_t permits_for(uint64_t seats) {
+  return seats / 4 > 16 ? seats / 4 : 16;
+}
+
 }  // namespace penstock::admission

@@ -20,6 +20,8 @@ class Random {
   uint64_t below(uint64_t bound) {
     return static_cast<uint64_t>(static_cast<unsigned __int128>(next()) * bound >> 64);
   }
+  // Uniform in (0, 1], 53 bits: zero has no logarithm.
+  double unit() { return static_cast<double>((next() >> 11) + 1) * 0x1p-53; }
 
  private:
   uint64_t state_;

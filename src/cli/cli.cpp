@@ -123,6 +123,82 @@ void add_load(CLI::App& app, LoadOptions& options, LoadOriginOptions& origin) {
       "--max-errors or nothing finished, 2 usage error.");
 }
 
+void add_plan_load(CLI::App& command, PlanOptions& options) {
+  command.add_option("--rate", options.rate, "Set-ups per second")->type_name("R[/s]");
+  command.add_option("--setup-time", options.setup_time, "Of one, resolve and dial")
+      ->type_name("DUR");
+  command.add_option("--lifetime", options.lifetime, "Of an established tunnel")->type_name("DUR");
+  command
+      .add_option("--cpu-per-connect", options.cpu_per_connect, "Of a worker, per set-up (80us)")
+      ->type_name("DUR");
+  command.add_option("--bandwidth", options.bandwidth, "Carried, both directions together (0)")
+      ->type_name("4Gbit/s");
+  command.add_option("--cpu-per-gib", options.cpu_per_gib, "Of a worker, per GiB carried (215ms)")
+      ->type_name("DUR");
+  command.add_option("--destinations", options.destinations, "That share the load evenly (1)")
+      ->type_name("N");
+  command.add_option("--cv", options.cv, "Coefficient of variation of the CPU time (1)")
+      ->type_name("X");
+  command.add_option("--arrival-cv", options.arrival_cv, "And of the gaps between set-ups (1)")
+      ->type_name("X");
+}
+
+void add_plan_room(CLI::App& command, PlanOptions& options) {
+  command.add_option("--percentile", options.percentile, "Of waits for a worker (99)")
+      ->type_name("P");
+  command.add_option("--max-wait", options.max_wait, "That it may be at most (1ms)")
+      ->type_name("DUR");
+  command
+      .add_option("--blocking", options.blocking,
+                  "Share that may find no permit, seat or port (0.01%)")
+      ->type_name("SHARE");
+  command.add_option("--workers", options.workers, "Of one instance (as many as it takes)")
+      ->type_name("N");
+  command.add_option("--nofile", options.nofile, "Descriptors of one instance (likewise)")
+      ->type_name("N");
+  command
+      .add_option("--pending", options.pending, "Permits of one instance (a quarter of its seats)")
+      ->type_name("N");
+  command
+      .add_option("--source-addresses", options.source_addresses,
+                  "Of one instance (as many as it takes)")
+      ->type_name("N");
+  command.add_option("--memory", options.memory, "Of one instance (no limit)")->type_name("SIZE");
+}
+
+void add_plan(CLI::App& app, PlanOptions& options) {
+  auto* command = app.add_subcommand("plan", "Say what a load needs, and what runs out first");
+  command
+      ->add_option("--from", options.from, "Ask a running proxy's admin listener what it measured")
+      ->type_name("http://ADDR:PORT");
+  add_plan_load(*command, options);
+  add_plan_room(*command, options);
+  auto* simulate =
+      command->add_flag("--simulate", options.simulate, "Play the plan through beside the model");
+  command
+      ->add_option("--service-times", options.service_times,
+                   "Simulate with CPU times of a file, one a line")
+      ->type_name("FILE");
+  command->add_option("--gaps", options.gaps, "And with gaps between set-ups, in order")
+      ->type_name("FILE");
+  command->add_option("--set-ups", options.set_ups, "How many to simulate (1000000)")
+      ->type_name("N");
+  command->add_option("--seed", options.seed, "Of the simulation (1)")->type_name("N");
+  command
+      ->add_flag("--incident", options.incident,
+                 "Play slow origins through the admission code, with and without bulkheads")
+      ->excludes(simulate);
+  command->add_option("--ill", options.ill, "Origins that turn slow in it (1)")->type_name("N");
+  command->add_option("--ill-time", options.ill_time, "What a set-up takes them then (5s)")
+      ->type_name("DUR");
+  command->add_flag("--json", options.json, "One JSON object instead of the table");
+  command->add_option("--plot", options.plot, "Write a picture of it (SVG)")->type_name("FILE");
+  command->footer(
+      "Without --from or --incident, --rate, --setup-time and --lifetime have to be given. Exit "
+      "status: 0 done,\n"
+      "1 what is given cannot carry the load or the proxy does not answer, 2 usage error.");
+}
+
 bool knows(const CLI::App& app, const char* command) {
   for (const CLI::App* known : app.get_subcommands([](const CLI::App*) { return true; })) {
     if (known->get_name() == command) return true;
@@ -140,16 +216,18 @@ int run(int argc, char** argv) {
   RunOptions run_options;
   CheckOptions check_options;
   ExplainOptions explain_options;
+  PlanOptions plan_options;
   LoadOptions load_options;
   LoadOriginOptions origin_options;
   add_run(app, run_options);
   add_check(app, check_options);
   add_explain(app, explain_options);
+  add_plan(app, plan_options);
   add_load(app, load_options, origin_options);
   app.add_subcommand("version", "Print the version");
   if (argc > 1 && argv[1][0] != '-' && !knows(app, argv[1])) {
     fmt::print(stderr,
-               "no command \"{}\"; there are run, check, explain, load and version "
+               "no command \"{}\"; there are run, check, explain, plan, load and version "
                "(--help says more)\n",
                argv[1]);
     return kUsage;
@@ -162,6 +240,7 @@ int run(int argc, char** argv) {
   if (app.got_subcommand("run")) return run_proxy(run_options);
   if (app.got_subcommand("check")) return check(check_options);
   if (app.got_subcommand("explain")) return explain(explain_options);
+  if (app.got_subcommand("plan")) return plan(plan_options);
   if (const CLI::App* command = app.get_subcommand("load"); command->parsed()) {
     return command->got_subcommand("origin") ? load_origin(origin_options) : load(load_options);
   }

@@ -7,6 +7,9 @@
 
 namespace penstock::cli {
 
+// An option as it was written; empty: not given.
+using Word = std::optional<std::string>;
+
 struct RunOptions {
   std::string config;  // empty: built-in defaults
   std::string listen;  // empty: as configured
@@ -29,9 +32,8 @@ struct ExplainOptions {
 };
 int explain(const ExplainOptions& options);
 
-// As they were written; cli/load_options.h reads them. Empty: not given.
+// cli/load_options.h reads them.
 struct LoadOptions {
-  using Word = std::optional<std::string>;
   Word proxy, target, mode;
   bool relay = false;
   bool direct = false;
@@ -47,10 +49,26 @@ int load(const LoadOptions& written);
 
 struct LoadOriginOptions {
   std::vector<std::string> listen;  // ADDR:PORT or ADDR:PORT=BEHAVIOUR
-  LoadOptions::Word threads;
+  Word threads;
   bool tls = false;
 };
 int load_origin(const LoadOriginOptions& written);
+
+// cli/plan_options.h reads them.
+struct PlanOptions {
+  Word from;
+  Word rate, setup_time, lifetime, cpu_per_connect, bandwidth, cpu_per_gib, destinations;
+  Word cv, arrival_cv;
+  Word percentile, max_wait, blocking;
+  Word workers, nofile, pending, source_addresses, memory;
+  bool simulate = false;
+  Word service_times, gaps, set_ups, seed;
+  bool incident = false;
+  Word ill, ill_time;
+  Word plot;
+  bool json = false;
+};
+int plan(const PlanOptions& written);
 
 // Exit statuses.
 inline constexpr int kDone = 0;

@@ -17,9 +17,7 @@ Duration ArrivalTimes::next() {
     // Multiplied, not added up: a sum of a million rounded gaps drifts.
     at_seconds_ = (static_cast<double>(given_++) + phase_) * gap_seconds_;
   } else {
-    // 53 random bits in (0, 1]: zero has no logarithm.
-    const double u = static_cast<double>((random_.next() >> 11) + 1) * 0x1p-53;
-    at_seconds_ -= std::log(u) * gap_seconds_;
+    at_seconds_ -= std::log(random_.unit()) * gap_seconds_;
   }
   // Far beyond any run, and still within what a Duration holds.
   constexpr double kEndSeconds = 1e9;

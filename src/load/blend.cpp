@@ -15,10 +15,6 @@ static_assert(kSum == 100);
 
 }  // namespace
 
-double Blend::draw_unit() {
-  return static_cast<double>((random_.next() >> 11) + 1) * 0x1p-53;
-}
-
 uint64_t Blend::draw_message() {
   return kMessageMin + random_.below(kMessageMax - kMessageMin + 1);
 }
@@ -38,12 +34,12 @@ Act Blend::draw() {
           static_cast<int>(kRoundTripsMin + random_.below(kRoundTripsMax - kRoundTripsMin + 1));
       break;
     case ActKind::kDownload: {
-      const double size = kDownloadMin * std::pow(draw_unit(), -1 / kDownloadShape);
+      const double size = kDownloadMin * std::pow(random_.unit(), -1 / kDownloadShape);
       act.bytes = static_cast<uint64_t>(std::min(size, static_cast<double>(kDownloadMax)));
       break;
     }
     case ActKind::kHold: {
-      const auto hold = -std::log(draw_unit()) * std::chrono::duration<double>(kHoldMean);
+      const auto hold = -std::log(random_.unit()) * std::chrono::duration<double>(kHoldMean);
       act.hold = std::min(std::chrono::duration_cast<Duration>(hold), kHoldMax);
       break;
     }

@@ -60,7 +60,6 @@ class Blend {
   uint64_t draw_message();  // bytes of a conversation's next one
 
  private:
-  double draw_unit();  // (0, 1]
 
   Random random_;
 };

@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "base/check.h"
+#include "plan/search.h"
 
 namespace penstock::plan {
 namespace {
@@ -17,41 +18,18 @@ double with_one_more(double blocking, uint64_t servers, double load) {
   return load * blocking / (static_cast<double>(servers) + load * blocking);
 }
 
-// The least n for which `holds`, which is false up to some n and true from there on.
-template <class Predicate>
-uint64_t least(uint64_t low, const Predicate& holds) {
-  if (holds(low)) return low;
-  uint64_t step = 1;
-  while (!holds(low + step)) {
-    low += step;
-    if (low >= kServersMax) return kServersMax;
-    step *= 2;
-  }
-  uint64_t high = low + step;
-  while (high - low > 1) {
-    const uint64_t middle = low + (high - low) / 2;
-    (holds(middle) ? high : low) = middle;
-  }
-  return high;
-}
-
 // P(N = n), by the deviance: terms of the size of n log n would cancel and take the digits along.
 double poisson_share(double mean, double n) {
+  constexpr double kSmall = 16;  // below it Stirling's series is short of digits
+  if (n < kSmall) {
+    double term = std::exp(-mean);
+    for (double k = 1; k <= n; ++k) term *= mean / k;
+    return term;
+  }
   const double x = (n - mean) / mean;
   const double deviance = mean * ((1 + x) * std::log1p(x) - x);
-  return std::exp(-deviance - 1 / (12 * n)) / std::sqrt(2 * std::numbers::pi * n);
-}
-
-// P(N > n) for n not below the mean, where the terms only shrink.
-double poisson_excess(double mean, uint64_t n) {
-  auto k = static_cast<double>(n) + 1;
-  double term = poisson_share(mean, k);
-  double sum = 0;
-  while (term > sum * 1e-17) {
-    sum += term;
-    term *= mean / ++k;
-  }
-  return sum;
+  const double stirling = 1 / (12 * n) - 1 / (360 * n * n * n);
+  return std::exp(-deviance - stirling) / std::sqrt(2 * std::numbers::pi * n);
 }
 
 }  // namespace
@@ -59,10 +37,10 @@ double poisson_excess(double mean, uint64_t n) {
 double erlang_b(uint64_t servers, double load) {
   PENSTOCK_CHECK(load >= 0);
   if (load == 0) return servers == 0 ? 1 : 0;
-  // The recursion forgets where it began: k steps below the load damp a wrong start by the product
-  // of n / load over them, and 12 sqrt(load) of them by e^-72. So a great load needs few steps.
+  // The recursion forgets where it began: each step below the load damps a wrong start by n / load,
+  // and 12 sqrt(n) of them by e^-72. So a great load needs few steps.
   const double near = std::min(static_cast<double>(servers), load);
-  const double first = std::max(0.0, std::floor(near - 12 * std::sqrt(load)));
+  const double first = std::max(0.0, std::floor(near - 12 * std::sqrt(near)));
   double blocking = 1 - first / load;
   for (auto n = static_cast<uint64_t>(first) + 1; n <= servers && blocking > 0; ++n) {
     blocking = with_one_more(blocking, n, load);
@@ -100,7 +78,8 @@ double Queue::wait_percentile(double share) const {
 
 uint64_t servers_for_blocking(double load, double blocking) {
   PENSTOCK_CHECK(blocking > 0);
-  return least(0, [&](uint64_t servers) { return erlang_b(servers, load) <= blocking; });
+  return least(0, kServersMax,
+               [&](uint64_t servers) { return erlang_b(servers, load) <= blocking; });
 }
 
 double load_for_blocking(uint64_t servers, double blocking) {
@@ -113,7 +92,7 @@ double load_for_blocking(uint64_t servers, double blocking) {
 uint64_t servers_for_wait(Queue queue, const WaitTarget& target) {
   PENSTOCK_CHECK(target.share > 0);
   const auto first = static_cast<uint64_t>(std::floor(queue.load)) + 1;
-  return least(first, [&](uint64_t servers) {
+  return least(first, kServersMax, [&](uint64_t servers) {
     queue.servers = servers;
     return target.met_by(queue);
   });
@@ -126,21 +105,25 @@ double load_for_wait(Queue queue, const WaitTarget& target) {
   });
 }
 
+double poisson_at_least(double mean, uint64_t n) {
+  PENSTOCK_CHECK(mean >= 0);
+  if (n == 0) return 1;
+  if (mean == 0) return 0;
+  // Added up on the side of n where the terms only shrink.
+  auto k = static_cast<double>(n);
+  double sum = 0;
+  if (k > mean) {
+    for (double term = poisson_share(mean, k); term > sum * 1e-17; term *= mean / ++k) sum += term;
+    return sum;
+  }
+  for (double term = poisson_share(mean, --k); term > sum * 1e-17; term *= k-- / mean) sum += term;
+  return 1 - sum;
+}
+
 uint64_t poisson_quantile(double mean, double excess) {
-  PENSTOCK_CHECK(mean >= 0 && excess > 0);
-  constexpr double kSmall = 500;  // e^-mean is still far from the smallest double
-  if (mean >= kSmall) {
-    return least(static_cast<uint64_t>(mean),
-                 [&](uint64_t n) { return poisson_excess(mean, n) <= excess; });
-  }
-  uint64_t n = 0;
-  double term = std::exp(-mean), sum = term;
-  while (1 - sum > excess && n < kServersMax) {
-    term *= mean / static_cast<double>(++n);
-    sum += term;
-    if (term == 0 && static_cast<double>(n) > mean) break;
-  }
-  return n;
+  PENSTOCK_CHECK(excess > 0);
+  return least(static_cast<uint64_t>(excess < 0.5 ? mean : 0), kServersMax,
+               [&](uint64_t n) { return poisson_at_least(mean, n + 1) <= excess; });
 }
 
 }  // namespace penstock::plan

@@ -1,4 +1,5 @@
-// How long work waits for one of c servers, and how often it finds none: the formulas behind a plan.
+// How long work waits for one of c servers, and how often it finds none: the formulas behind a
+// plan.
 //
 //   offered load a = arrivals per second x mean time that a server is held, in Erlang
 //   Erlang B       a loss system: who finds all c servers held is sent away
@@ -13,7 +14,8 @@
 //
 // Accuracy: 1e-11 relative up to 100,000 servers (erlang_test.cpp has the 50-digit reference). Each
 // step of the recursion shrinks the relative error of the one before, so none can grow.
-// Cost: erlang_b takes about 12 sqrt(load) steps plus |servers - load|, each one division.
+// Cost: of erlang_b, 12 sqrt(n) divisions, where n is the lesser of servers and load, and one for
+// each server beyond the load until the result is 0.
 // Pure.
 #pragma once
 
@@ -74,25 +76,10 @@ uint64_t servers_for_wait(Queue queue, const WaitTarget& target);
 // The greatest load at which `queue`, with its servers, meets the target.
 double load_for_wait(Queue queue, const WaitTarget& target);
 
-// The least n that a Poisson count of this mean exceeds with at most this probability: how many are
-// in a system that nobody is sent away from.
+// P(N >= n) for a Poisson count of this mean: how many are in a system that nobody is sent away
+// from.
+double poisson_at_least(double mean, uint64_t n);
+// The least n that the count exceeds with at most this probability.
 uint64_t poisson_quantile(double mean, double excess);
 
-// The greatest x from 0 to `most` for which `holds`, which is true up to some x and false after it.
-template <class Predicate>
-double greatest(double most, const Predicate& holds);
-
 }  // namespace penstock::plan
-
-template <class Predicate>
-double penstock::plan::greatest(double most, const Predicate& holds) {
-  if (holds(most)) return most;
-  double low = 0, high = most;
-  // Each round halves what is left: after so many no double lies between.
-  for (int round = 0; round < 200 && low < high; ++round) {
-    const double middle = low + (high - low) / 2;
-    if (middle <= low || middle >= high) break;
-    (holds(middle) ? low : high) = middle;
-  }
-  return low;
-}

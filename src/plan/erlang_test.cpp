@@ -103,7 +103,8 @@ TEST(Erlang, OverRandomSystemsIsMonotoneAndBlocksLessThanItWaits) {
   const double last_digit = 1 + 1e-13;
   for (int i = 0; i < 2000; ++i) {
     const uint64_t servers = 1 + random.below(uint64_t{1} << random.below(15));
-    const double load = static_cast<double>(servers) * static_cast<double>(1 + random.below(1999)) / 1000;
+    const double load =
+        static_cast<double>(servers) * static_cast<double>(1 + random.below(1999)) / 1000;
     const double b = erlang_b(servers, load), c = erlang_c(servers, load);
     SCOPED_TRACE(testing::Message() << servers << " servers, load " << load);
     ASSERT_GE(b, 0);

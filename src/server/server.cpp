@@ -178,11 +178,11 @@ admission::DoorLimits Server::door_limits(const config::Config& config) const {
   const uint64_t seats = room(config).seats;
   out.seats = std::min(config.limits.tunnels.value_or(seats), seats);
   if (out.seats == 0) out.seats = seats;
-  out.pending = config.limits.pending.value_or(std::max<uint64_t>(out.seats / 4, 16));
+  out.pending = config.limits.pending.value_or(admission::permits_for(out.seats));
   out.destination.adapt = config.limits.adapt;
   out.destination.most =
       config.limits.pending_per_destination.value_or(std::max<uint64_t>(out.pending / 4, 16));
-  out.queue = config.limits.queue.value_or(std::max<uint64_t>(out.seats / 4, 16));
+  out.queue = config.limits.queue.value_or(admission::permits_for(out.seats));
   out.waiting.patience = config.timeouts.queue;
   out.breaker = config.breaker;
   return out;
