@@ -56,30 +56,6 @@ size_t occurrences(const std::string& text, std::string_view word) {
   return count;
 }
 
-TEST(Wording, ShowsLatenciesWithThreeDigitsAndTheUnitThatFits) {
-  const std::vector<std::pair<Duration, const char*>> cases = {
-      {0ns, "0 ns"},         {812ns, "812 ns"},      {1000ns, "1.00 us"},  {9994ns, "9.99 us"},
-      {9996ns, "10.0 us"},   {81'240ns, "81.2 us"},  {99'960ns, "100 us"}, {812'499ns, "812 us"},
-      {999'400ns, "999 us"}, {999'600ns, "1.00 ms"}, {1920us, "1.92 ms"},  {10'300ms, "10.3 s"},
-      {8796s, "8796 s"},
-  };
-  for (const auto& [latency, text] : cases) EXPECT_EQ(latency_text(latency), text);
-}
-
-TEST(Wording, ShowsBytesCountsAndRates) {
-  EXPECT_EQ(bytes_text(1023), "1023 B");
-  EXPECT_EQ(bytes_text(1536), "1.50 KiB");
-  EXPECT_EQ(bytes_text(1024.0 * 1024 - 1), "1.00 MiB");
-  EXPECT_EQ(bytes_text(3e15), "2728 TiB");
-  EXPECT_EQ(count_text(0), "0");
-  EXPECT_EQ(count_text(999), "999");
-  EXPECT_EQ(count_text(1'234'567), "1,234,567");
-  EXPECT_EQ(rate_text(15'234.4), "15,234");
-  EXPECT_EQ(rate_text(12.34), "12.3");
-  EXPECT_EQ(rate_text(0.25), "0.250");
-  EXPECT_EQ(rate_text(0), "0.00");
-}
-
 TEST(Wording, SaysWhatRanAndHow) {
   Options options = options_of(Mode::kSetup);
   EXPECT_EQ(what_ran(options), "setup by CONNECT through 127.0.0.1:3128 to a.example:443");

@@ -3,20 +3,12 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <cmath>
 
 #include "base/check.h"
 #include "config/scalars.h"
 
 namespace penstock::load {
 namespace {
-
-// `value` with three significant digits, none of them behind a point from 100 on.
-std::string three_digits(double value) {
-  if (value >= 99.95) return fmt::format("{:.0f}", value);
-  if (value >= 9.995) return fmt::format("{:.1f}", value);
-  return fmt::format("{:.2f}", value);
-}
 
 std::string plural(size_t count, std::string_view word) {
   return fmt::format("{} {}{}", count_text(count), word, count == 1 ? "" : "s");
@@ -65,42 +57,6 @@ std::string_view main_latency_is(Mode mode) {
   if (mode == Mode::kRtt) return "round trip";
   if (mode == Mode::kBulk) return "time of a whole stream";
   return "set-up, until the first byte came back";
-}
-
-std::string latency_text(Duration latency) {
-  struct Unit {
-    double nanos;
-    const char* name;
-  };
-  static constexpr std::array kUnits = {Unit{1e9, "s"}, Unit{1e6, "ms"}, Unit{1e3, "us"}};
-  const auto nanos = static_cast<double>(latency.count());
-  for (const Unit& unit : kUnits) {
-    // 999.6 us would read "1000 us".
-    if (nanos >= 0.9995 * unit.nanos) {
-      return three_digits(nanos / unit.nanos) + " " + unit.name;
-    }
-  }
-  return fmt::format("{} ns", latency.count());
-}
-
-std::string count_text(uint64_t count) {
-  std::string out = fmt::format("{}", count);
-  for (size_t end = out.size(); end > 3; end -= 3) out.insert(end - 3, ",");
-  return out;
-}
-
-std::string bytes_text(double bytes) {
-  static constexpr std::array kUnits = {"KiB", "MiB", "GiB", "TiB"};
-  if (bytes < 1024) return fmt::format("{:.0f} B", bytes);
-  size_t unit = 0;
-  for (bytes /= 1024; bytes >= 1023.5 && unit + 1 < kUnits.size(); ++unit) bytes /= 1024;
-  return three_digits(bytes) + " " + kUnits[unit];
-}
-
-std::string rate_text(double per_second) {
-  if (per_second >= 999.5) return count_text(static_cast<uint64_t>(std::llround(per_second)));
-  return per_second > 0 && per_second < 1 ? fmt::format("{:.3f}", per_second)
-                                          : three_digits(per_second);
 }
 
 std::string what_ran(const Options& options) {

@@ -7,6 +7,7 @@
 
 #include "load/options.h"
 #include "load/results.h"
+#include "observe/figures.h"
 
 namespace penstock::load {
 
@@ -18,11 +19,10 @@ std::string_view units_of(Mode mode);  // what `finished` counts: "set-ups", "ro
 const Histogram& main_latency(Mode mode, const Results& results);
 std::string_view main_latency_is(Mode mode);
 
-// Three digits and the unit that fits: "812 ns", "81.2 us", "1.92 ms", "10.3 s".
-std::string latency_text(Duration latency);
-std::string count_text(uint64_t count);    // "1,234,567"
-std::string bytes_text(double bytes);      // "1.50 GiB"
-std::string rate_text(double per_second);  // "15,234", "12.3", "0.250"
+using observe::bytes_text;
+using observe::count_text;
+using observe::latency_text;
+using observe::rate_text;
 
 // "setup by CONNECT through 127.0.0.1:3128 to a.example:443, TLS"
 std::string what_ran(const Options& options);
