@@ -7,6 +7,9 @@
 
 namespace penstock::cli {
 
+// An option as it was written; empty: not given.
+using Word = std::optional<std::string>;
+
 struct RunOptions {
   std::string config;  // empty: built-in defaults
   std::string listen;  // empty: as configured
@@ -29,9 +32,8 @@ struct ExplainOptions {
 };
 int explain(const ExplainOptions& options);
 
-// As they were written; cli/load_options.h reads them. Empty: not given.
+// cli/load_options.h reads them.
 struct LoadOptions {
-  using Word = std::optional<std::string>;
   Word proxy, target, mode;
   bool relay = false;
   bool direct = false;
@@ -47,10 +49,26 @@ int load(const LoadOptions& written);
 
 struct LoadOriginOptions {
   std::vector<std::string> listen;  // ADDR:PORT or ADDR:PORT=BEHAVIOUR
-  LoadOptions::Word threads;
+  Word threads;
   bool tls = false;
 };
 int load_origin(const LoadOriginOptions& written);
+
+// cli/probe_options.h reads them.
+struct ProbeOptions {
+  Word url, proxy;
+  bool direct = false;
+  Word runs, compare, timeout;
+  Word ca;
+  bool insecure = false;
+  Word csv, svg;
+  bool json = false;
+  bool model = false;
+  Word rtt_client_proxy, rtt_proxy_origin, rtt_client_origin, resolve, tls;
+  bool https_proxy = false;
+  bool spares = false;
+};
+int probe(const ProbeOptions& written);
 
 // Exit statuses.
 inline constexpr int kDone = 0;

@@ -1,14 +1,13 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 #include <sys/time.h>
-#include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
-#include <memory>
 
 #include "cli/commands.h"
 #include "cli/load_options.h"
+#include "cli/output.h"
 #include "load/report.h"
 #include "load/run.h"
 #include "load/stop_on_signal.h"
@@ -17,31 +16,8 @@
 namespace penstock::cli {
 namespace {
 
-struct CloseFile {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
-using File = std::unique_ptr<std::FILE, CloseFile>;
-
 // Descriptors for what is not a connection: loops, signals, files.
 constexpr uint64_t kOtherDescriptors = 64;
-
-// Opened before the run: ten minutes of measurement must not end at a directory that is missing.
-bool open_for_writing(const char* option, const std::string& path, File* out) {
-  if (path.empty()) return true;
-  out->reset(std::fopen(path.c_str(), "we"));
-  if (*out) return true;
-  fmt::print(stderr, "{}: \"{}\" cannot be written; name a file in a directory that is there\n",
-             option, path);
-  return false;
-}
-
-bool write(const char* option, File file, const std::string& text) {
-  if (!file) return true;
-  const bool written = std::fwrite(text.data(), 1, text.size(), file.get()) == text.size();
-  if (std::fclose(file.release()) == 0 && written) return true;
-  fmt::print(stderr, "{}: the file could not be written to its end\n", option);
-  return false;
-}
 
 // False, and said, where this process may not have as many connections as it was asked for.
 bool fits_descriptors(const LoadOptions& written, load::Options* options) {
@@ -70,29 +46,6 @@ Duration cpu_used() {
   return of(usage.ru_utime) + of(usage.ru_stime);
 }
 
-// The progress line, which is drawn over again and leaves nothing behind.
-class Progress {
- public:
-  explicit Progress(const load::Options& options)
-      : options_(options), shown_(isatty(STDERR_FILENO) == 1) {}
-  void show(const load::Results& so_far) const {
-    if (shown_) fmt::print(stderr, "\r{}\x1b[K", load::progress_line(options_, so_far));
-  }
-  // A line that stays, above the progress line.
-  void say(const std::string& line) const {
-    erase();
-    fmt::print(stderr, "{}\n", line);
-    std::fflush(stderr);
-  }
-  void erase() const {
-    if (shown_) fmt::print(stderr, "\r\x1b[K");
-  }
-
- private:
-  const load::Options& options_;
-  const bool shown_;
-};
-
 }  // namespace
 
 int load(const LoadOptions& written) {
@@ -109,10 +62,13 @@ int load(const LoadOptions& written) {
   // A peer that goes away shows as EPIPE where it is written to.
   std::signal(SIGPIPE, SIG_IGN);
   load::StopOnSignal signals;
-  const Progress progress(*options);
+  const ProgressLine progress;
   load::Results results = load::run(
       *options, signals.token(),
-      {.progress = [&](const load::Results& so_far) { progress.show(so_far); },
+      {.progress =
+           [&](const load::Results& so_far) {
+             progress.show(load::progress_line(*options, so_far));
+           },
        .all_open = [&](int tunnels) { progress.say(fmt::format("{} tunnels open", tunnels)); }});
   progress.erase();
   results.cpu = cpu_used();

@@ -3,12 +3,11 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <charconv>
-#include <cmath>
 #include <string_view>
 #include <utility>
 
 #include "base/ascii.h"
+#include "cli/option_reader.h"
 #include "config/scalars.h"
 #include "http/authority.h"
 #include "load/dialer.h"
@@ -21,16 +20,11 @@ using load::Arrivals;
 using load::Direction;
 using load::Mode;
 using load::Way;
-using Word = LoadOptions::Word;
 
 constexpr int kConnectionsMax = 1'000'000;
 constexpr int kThreadsMax = 256;
-constexpr double kRateMax = 10e6;
 constexpr int kSourcesMax = 60'000;
 constexpr int kSourcesByDefault = 64;
-
-template <class Value, size_t n>
-using Words = std::array<std::pair<const char*, Value>, n>;
 
 constexpr Words<Mode, 5> kModes = {{{"setup", Mode::kSetup},
                                     {"rtt", Mode::kRtt},
@@ -65,7 +59,7 @@ bool is_loopback(const IpAddress& address) {
   return !address.v6 && address.bytes[0] == 127;
 }
 
-class Reader {
+class Reader : private OptionReader {
  public:
   explicit Reader(const LoadOptions& written) : written_(written) {}
 
@@ -78,86 +72,28 @@ class Reader {
   }
 
  private:
-  template <class... Arguments>
-  bool fail(fmt::format_string<Arguments...> format, Arguments&&... arguments) {
-    fault_ = fmt::format(format, std::forward<Arguments>(arguments)...);
-    return false;
-  }
-
-  template <class Value, size_t n>
-  bool read_word(const char* option, const Word& word, const Words<Value, n>& words, Value* out) {
-    if (!word) return true;
-    std::string known;
-    for (const auto& [name, value] : words) {
-      if (*word == name) {
-        *out = value;
-        return true;
-      }
-      known += (known.empty() ? "" : ", ") + std::string(name);
-    }
-    return fail("{}: \"{}\" is none of {}", option, *word, known);
-  }
-
-  template <class Number>
-  bool read_number(const char* option, const Word& word, uint64_t low, uint64_t high, Number* out) {
-    if (!word) return true;
-    const auto number = parse_decimal(*word, high);
-    if (!number || *number < low) {
-      return fail("{}: \"{}\" is no whole number from {} to {}", option, *word, low, high);
-    }
-    *out = static_cast<Number>(*number);
-    return true;
-  }
-
-  bool read_duration(const char* option, const Word& word, bool zero_is_fine, Duration* out) {
-    if (!word) return true;
-    const auto duration = config::parse_duration(*word);
-    if (!duration || (!zero_is_fine && *duration == Duration::zero())) {
-      return fail("{}: \"{}\" is no {}; write a whole number with a unit, such as 500ms or 10s",
-                  option, *word, zero_is_fine ? "duration" : "duration longer than nothing");
-    }
-    *out = *duration;
-    return true;
-  }
-
-  bool only_for(const char* option, const Word& word, bool fits, std::string_view where) {
-    return !word || fits || fail("{} is for {}", option, where);
-  }
-
   bool read_way();
   bool read_proxy();
   bool read_target();
   bool read_work();
   bool read_pace();
-  bool read_rate();
   bool read_end();
   bool read_rest();
   bool read_sources();
 
   const LoadOptions& written_;
   load::Options out_;
-  std::string fault_;
 };
 
 bool Reader::read_proxy() {
-  std::string_view text = *written_.proxy;
+  const std::string& text = *written_.proxy;
   if (text.starts_with("https://")) {
     return fail(
         "--proxy: \"{}\" asks for TLS to the proxy, which load does not speak; write "
         "http://127.0.0.1:3128",
         text);
   }
-  if (text.starts_with("http://")) text.remove_prefix(7);
-  if (text.ends_with('/')) text.remove_suffix(1);
-  const auto endpoint = Endpoint::parse(text);
-  if (!endpoint || endpoint->port == 0) {
-    return fail(
-        "--proxy: \"{}\" is no address with a port; write http://127.0.0.1:3128 or "
-        "http://[::1]:3128",
-        *written_.proxy);
-  }
-  out_.proxy = *endpoint;
-  return true;
+  return read_http_address("--proxy", written_.proxy, "3128", &out_.proxy);
 }
 
 bool Reader::read_target() {
@@ -216,22 +152,8 @@ bool Reader::read_work() {
   return read_word("--direction", written_.direction, kDirections, &out_.direction);
 }
 
-bool Reader::read_rate() {
-  if (!written_.rate) return true;
-  std::string_view text = *written_.rate;
-  if (text.ends_with("/s")) text.remove_suffix(2);
-  const auto [end, error] =
-      std::from_chars(text.data(), text.data() + text.size(), out_.rate, std::chars_format::fixed);
-  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(out_.rate) ||
-      out_.rate < 0.001 || out_.rate > kRateMax) {
-    return fail("--rate: \"{}\" is no rate from 0.001 to 10000000 a second; write 500 or 500/s",
-                *written_.rate);
-  }
-  return true;
-}
-
 bool Reader::read_pace() {
-  if (!read_rate()) return false;
+  if (!read_rate("--rate", written_.rate, &out_.rate)) return false;
   const bool open_loop = out_.rate > 0, rtt = out_.mode == Mode::kRtt;
   if (open_loop && out_.mode == Mode::kIdle) {
     return fail(

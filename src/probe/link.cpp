@@ -101,9 +101,11 @@ Linked<size_t> TcpLink::read(std::span<uint8_t> into, Instant deadline) {
 
 Linked<void> TcpLink::write(std::span<const uint8_t> from, Instant deadline) {
   while (!from.empty()) {
+    // Read before the call: an answer may be here before it returns.
+    const Instant now = Clock::now();
     const long count = sys::calls::send(fd_.get(), from.data(), from.size());
     if (count > 0) {
-      said_ = Clock::now();
+      said_ = now;
       from = from.subspan(static_cast<size_t>(count));
       continue;
     }

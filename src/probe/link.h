@@ -47,7 +47,8 @@ class Link {
   virtual Linked<size_t> read(std::span<uint8_t> into, Instant deadline) = 0;
   virtual Linked<void> write(std::span<const uint8_t> from, Instant deadline) = 0;
 
-  // When the kernel last gave or took bytes of the connection under it.
+  // When the kernel had last given bytes of the connection under it, and when it was last given
+  // some.
   virtual Instant heard() const = 0;
   virtual Instant said() const = 0;
   virtual std::optional<uint32_t> rtt_us() const = 0;

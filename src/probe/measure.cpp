@@ -86,6 +86,15 @@ class Measurement {
                                    .failed = false});
     boundary_ = at;
   }
+  // The clock stands still for what the probe does and a browser would not.
+  template <class Work>
+  void off_the_clock(const Work& work) {
+    const Instant from = Clock::now();
+    work();
+    const Duration spent = Clock::now() - from;
+    began_ += spent;
+    boundary_ += spent;
+  }
   // The phase that was going on ends here, and so does the request.
   bool fail(Failure failure) {
     mark(failure.phase, Clock::now(), failure.what);
@@ -139,9 +148,10 @@ bool Measurement::secure_proxy() {
   if (const auto done = proxy_tls_->handshake(options_.patience); !done) {
     return fail(Phase::kProxyTls, done.error());
   }
-  run_.proxy_tls = proxy_tls_->facts(options_.ca);
   link_ = &*proxy_tls_;
-  mark(Phase::kProxyTls, Clock::now(), run_.proxy_tls->version);
+  mark(Phase::kProxyTls, Clock::now());
+  off_the_clock([&] { run_.proxy_tls = proxy_tls_->facts(options_.ca); });
+  run_.timeline.spans.back().note = run_.proxy_tls->version;
   return trusted(Phase::kProxyTls, *run_.proxy_tls, ends_.proxy);
 }
 
@@ -262,6 +272,7 @@ bool Measurement::trusted(Phase phase, const TlsFacts& facts, const std::string&
 bool Measurement::shake_hands() {
   tls_.emplace(*link_, context_, options_.url.authority.host);
   const auto done = tls_->handshake(options_.patience);
+  const Instant finished = Clock::now();
   const bool literal = options_.url.authority.literal.has_value();
   if (!tls_->client_hello_sent()) return fail(Phase::kClientHello, done.error());
   mark(Phase::kClientHello, *tls_->client_hello_sent(),
@@ -269,13 +280,15 @@ bool Measurement::shake_hands() {
   if (!tls_->server_hello_heard()) return fail(Phase::kServerHello, done.error());
   mark(Phase::kServerHello, *tls_->server_hello_heard());
   if (!done) return fail(Phase::kHandshake, done.error());
-  run_.tls = tls_->facts(options_.ca);
-  if (run_.tls->retried) run_.timeline.spans.back().note = "a HelloRetryRequest: 1 round trip more";
-  run_.timeline.way.tls13 = run_.tls->tls13();
   link_ = &*tls_;
-  mark(Phase::kHandshake, Clock::now(), run_.tls->version);
+  mark(Phase::kHandshake, finished);
+  off_the_clock([&] { run_.tls = tls_->facts(options_.ca); });
+  run_.timeline.way.tls13 = run_.tls->tls13();
+  run_.timeline.spans.back().note =
+      run_.tls->retried ? run_.tls->version + ", a HelloRetryRequest: 1 round trip more"
+                        : run_.tls->version;
   if (!trusted(Phase::kHandshake, *run_.tls, ends_.origin)) return false;
-  mark(Phase::kEncrypted, boundary_, "the end of what a proxy can see");
+  mark(Phase::kEncrypted, boundary_, proxy_ ? "the end of what the proxy can see" : "");
   return true;
 }
 

@@ -63,20 +63,45 @@ void add_total(std::string& out, const std::vector<Run>& runs) {
                  figure(total.p95));
 }
 
-void add_chain(std::string& out, const Trust& trust) {
+// A sentence of any length in lines that fit, each behind `margin`; `first` stands in front of the
+// first one.
+void add_wrapped(std::string& out, std::string_view first, size_t margin, std::string_view words,
+                 const Style& style) {
+  const auto width = static_cast<size_t>(std::clamp(style.columns, 60, 110));
+  std::string line = fmt::format("{:<{}}", first, margin);
+  bool fresh = true;
+  while (!words.empty()) {
+    const size_t end = std::min(words.find(' '), words.size());
+    const std::string_view word = words.substr(0, end);
+    words.remove_prefix(std::min(end + 1, words.size()));
+    if (!fresh && line.size() + 1 + word.size() > width) {
+      out += line + '\n';
+      line = std::string(margin, ' ');
+      fresh = true;
+    }
+    line += (fresh ? "" : " ") + std::string(word);
+    fresh = false;
+  }
+  out += line + '\n';
+}
+
+void add_chain(std::string& out, const Trust& trust, bool explained, const Style& style) {
   for (size_t i = 0; i < trust.chain.size(); ++i) {
     const Certificate& one = trust.chain[i];
     fmt::format_to(Output(out), "  {:<12}{} {}\n  {:<12}  signed by {}, until {}\n",
                    i == 0 ? "chain" : "", i, one.subject, "", one.issuer, one.expires);
   }
-  fmt::format_to(Output(out), "  {:<12}{} {}\n", "trust", trust.word, trust.meaning);
-  if (!trust.advice.empty()) fmt::format_to(Output(out), "  {:<12}{}\n", "", trust.advice);
+  add_wrapped(out, "  trust", 14, explained ? trust.word + ". " + trust.meaning : trust.word,
+              style);
+  if (explained && !trust.advice.empty()) add_wrapped(out, "", 14, trust.advice, style);
 }
 
-void add_tls(std::string& out, const char* name, const TlsFacts& tls) {
+// `explained`: what is wrong with the chain is said here, and not as the reason of a failure.
+void add_tls(std::string& out, const char* name, const TlsFacts& tls, bool explained,
+             const Style& style) {
   fmt::format_to(Output(out), "  {:<12}{}, {}{}, ALPN {}\n", name, tls.version, tls.cipher,
                  tls.group.empty() ? "" : ", " + tls.group, tls.alpn.empty() ? "none" : tls.alpn);
-  add_chain(out, tls.trust);
+  add_chain(out, tls.trust, explained, style);
 }
 
 void add_share(std::string& out, const std::vector<Run>& runs) {
@@ -88,16 +113,20 @@ void add_share(std::string& out, const std::vector<Run>& runs) {
       "`server_timing: true`\n";
 }
 
-void add_failure(std::string& out, const char* whose, const std::vector<Run>& runs) {
+void add_failure(std::string& out, const char* whose, const std::vector<Run>& runs,
+                 const Style& style) {
   const auto failed =
       static_cast<size_t>(std::ranges::count_if(runs, [](const Run& run) { return !run.good(); }));
   if (failed == 0) return;
   const auto last =
       std::ranges::find_if(runs.rbegin(), runs.rend(), [](const Run& run) { return !run.good(); });
   const Failure& failure = *last->timeline.failure;
-  fmt::format_to(Output(out), "\n  {}failed at \"{}\": {}\n", whose, facts(failure.phase).title,
-                 failure.what);
-  if (!failure.advice.empty()) fmt::format_to(Output(out), "  {}\n", failure.advice);
+  out += '\n';
+  add_wrapped(
+      out, "", 2,
+      fmt::format("{}failed at \"{}\": {}", whose, facts(failure.phase).title, failure.what),
+      style);
+  if (!failure.advice.empty()) add_wrapped(out, "", 2, failure.advice, style);
   if (runs.size() > 1) {
     fmt::format_to(Output(out), "  ({} of {} runs failed; this is the last of them)\n", failed,
                    runs.size());
@@ -111,8 +140,9 @@ void add_runs(std::string& out, const std::vector<Run>& runs, const Style& style
                    style);
   add_total(out, runs);
   out += '\n';
-  if (run.proxy_tls) add_tls(out, "proxy TLS", *run.proxy_tls);
-  if (run.tls) add_tls(out, "TLS", *run.tls);
+  const bool explained = run.good();
+  if (run.proxy_tls) add_tls(out, "proxy TLS", *run.proxy_tls, explained, style);
+  if (run.tls) add_tls(out, "TLS", *run.tls, explained, style);
   if (run.status != 0) {
     fmt::format_to(Output(out), "  {:<12}{}, {} bytes\n", "answer", run.status, run.bytes);
   }
@@ -124,6 +154,17 @@ struct Side {
   Duration total;
 };
 
+// Hundredths, and no -0.00.
+double rounded(Duration span) {
+  return std::round(millis(span) * 100) / 100 + 0.0;
+}
+
+std::string_view shared_title(Phase phase) {
+  if (phase == Phase::kProxyLookup || phase == Phase::kOriginLookup) return "name";
+  if (phase == Phase::kProxyTcp || phase == Phase::kOriginTcp) return "TCP";
+  return facts(phase).title;
+}
+
 void add_side_by_side(std::string& out, const std::vector<Phase>& phases, const Side& left,
                       const Side& right) {
   fmt::format_to(Output(out), "  {:<22}{:>12}{:>12}{:>12}\n", "phase, ms", left.name, right.name,
@@ -134,12 +175,12 @@ void add_side_by_side(std::string& out, const std::vector<Phase>& phases, const 
       return value ? fmt::format("{:>12.2f}", millis(*value)) : fmt::format("{:>12}", "-");
     };
     fmt::format_to(Output(out), "  {:<22}{}{}{:>+12.2f}\n", title, cell(a), cell(b),
-                   millis(a.value_or(Duration{}) - b.value_or(Duration{})));
+                   rounded(a.value_or(Duration{}) - b.value_or(Duration{})));
   };
   for (const Phase phase : phases) {
     if (is_instant(phase) || facts(phase).inside) continue;
     const auto a = left.length(phase), b = right.length(phase);
-    if (a || b) add(facts(phase).title, a, b);
+    if (a || b) add(shared_title(phase), a, b);
   }
   add("total", left.total, right.total);
 }
@@ -168,20 +209,24 @@ Side side_of(const char* name, const Timeline& timeline) {
           timeline.total()};
 }
 
-void add_comparison(std::string& out, const Found& found) {
+void add_comparison(std::string& out, const Found& found, const Style& style) {
   if (found.options.compare == Compare::kDirect) {
     std::vector<Phase> phases = phases_of(timelines_of(found.runs));
     out += "\n";
     add_side_by_side(out, phases, side_of("proxied", found.runs), side_of("direct", found.direct));
     const std::string chains = compare_chains(*typical(found.runs), *typical(found.direct));
-    if (!chains.empty()) fmt::format_to(Output(out), "\n  {}\n", chains);
+    if (!chains.empty()) {
+      out += '\n';
+      add_wrapped(out, "", 2, chains, style);
+    }
   }
   if (found.options.compare == Compare::kModel) {
     const Timeline model = predicted(found);
     out += "\n";
     add_side_by_side(out, phases_of({&model}), side_of("measured", found.runs),
                      side_of("model", model));
-    fmt::format_to(Output(out), "\n  model of {}\n", fitted_to(found).sources);
+    out += '\n';
+    add_wrapped(out, "", 2, "model of " + fitted_to(found).sources, style);
   }
 }
 
@@ -254,9 +299,9 @@ std::string text(const Found& found, const Style& style) {
   out += '\n';
   add_runs(out, found.runs, style);
   add_share(out, found.runs);
-  add_failure(out, "", found.runs);
-  add_failure(out, "directly ", found.direct);
-  add_comparison(out, found);
+  add_failure(out, "", found.runs, style);
+  add_failure(out, "directly ", found.direct, style);
+  add_comparison(out, found, style);
   return out;
 }
 

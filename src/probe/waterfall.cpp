@@ -68,13 +68,15 @@ std::string bar_of(const Span& span, const Way& way, const Scale& scale, const S
   const Look look = look_of(span, way);
   const Ink& ink = ink_of(look);
   const int from = scale.column(span.start), to = scale.column(span.end);
-  std::string out(static_cast<size_t>(from), ' ');
+  const std::string before(static_cast<size_t>(from), ' ');
   if (facts(span.phase).instant || (to == from && !span.failed)) {
-    out += inked(look, style.blocks ? "▏" : "|", style);
-    if (facts(span.phase).instant && !span.note.empty()) out += " " + span.note;
-    return out;
+    const std::string mark = inked(look, style.blocks ? "▏" : "|", style);
+    if (!facts(span.phase).instant || span.note.empty()) return before + mark;
+    const int size = static_cast<int>(span.note.size()) + 1;
+    if (from + size <= scale.width || size > from) return before + mark + " " + span.note;
+    return before.substr(static_cast<size_t>(size)) + span.note + " " + mark;
   }
-  return out +
+  return before +
          inked(look, repeated(style.blocks ? ink.block : ink.ascii, std::max(1, to - from)), style);
 }
 
