@@ -311,7 +311,7 @@ TEST(LoadOriginOptions, NameListenersAndTheirBehaviours) {
 }
 
 TEST(LoadOriginOptions, SayWhatIsWrongAndWhatWouldBeRight) {
-  const auto said = [](std::vector<std::string> listen, LoadOptions::Word threads = {}) {
+  const auto said = [](std::vector<std::string> listen, Word threads = {}) {
     const auto options = read(LoadOriginOptions{std::move(listen), std::move(threads), false});
     return options ? "accepted" : options.error();
   };

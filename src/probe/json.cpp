@@ -51,7 +51,7 @@ void add_tls(JsonWriter& writer, const char* name, const TlsFacts& tls) {
   writer.end_array().end_object();
 }
 
-void add_failure(JsonWriter& writer, const Run& run) {
+void add_failure(JsonWriter& writer, const Measured& run) {
   if (!run.timeline.failure) return;
   const Failure& failure = *run.timeline.failure;
   writer.key("failure")
@@ -68,9 +68,9 @@ void add_failure(JsonWriter& writer, const Run& run) {
   writer.end_object();
 }
 
-void add_runs(JsonWriter& writer, const char* name, const std::vector<Run>& runs) {
+void add_runs(JsonWriter& writer, const char* name, const std::vector<Measured>& runs) {
   writer.key(name).begin_array();
-  for (const Run& run : runs) {
+  for (const Measured& run : runs) {
     writer.begin_object().field("good", run.good());
     writer.field("peer", run.peer ? run.peer->text() : "");
     add_spans(writer, run.timeline);
@@ -94,7 +94,7 @@ void add_spread(JsonWriter& writer, std::string_view name, const Spread& spread)
       .end_object();
 }
 
-void add_summary(JsonWriter& writer, const char* name, const std::vector<Run>& runs) {
+void add_summary(JsonWriter& writer, const char* name, const std::vector<Measured>& runs) {
   writer.key(name).begin_object();
   for (const Phase phase : phases_of(timelines_of(runs))) {
     if (!facts(phase).instant) add_spread(writer, facts(phase).word, spread_of(runs, phase));

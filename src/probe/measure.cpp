@@ -46,7 +46,7 @@ class Measurement {
         .proxied = proxy.has_value(), .secure_proxy = proxy && proxy->secure, .tls13 = false};
   }
 
-  Run take() {
+  Measured take() {
     began_ = boundary_ = Clock::now();
     look_up() && connect() && secure_proxy() && open_tunnel() && shake_hands() && ask() &&
         read_answer();
@@ -117,7 +117,7 @@ class Measurement {
   std::optional<TlsLink> proxy_tls_;
   std::optional<TlsLink> tls_;
   Link* link_ = nullptr;  // the uppermost so far
-  Run run_;
+  Measured run_;
 };
 
 bool Measurement::look_up() {
@@ -349,8 +349,11 @@ bool Measurement::read_body(std::string received, http::BodyReader body) {
     }
     if (body.done()) break;
     const auto count = link_->read(buffer, until);
-    if (!count) return fail(Phase::kDownload, count.error());
-    if (*count == 0) {
+    // An end without close_notify is an end, as it is for browsers: the body decides if it is
+    // whole.
+    const bool ended = count ? *count == 0 : count.error().kind == LinkFault::Kind::kEnded;
+    if (!count && !ended) return fail(Phase::kDownload, count.error());
+    if (ended) {
       if (const auto whole = body.end(); !whole) {
         return fail(Phase::kDownload,
                     {LinkFault::Kind::kEnded, std::string(sentence(whole.error()))});
@@ -366,7 +369,7 @@ bool Measurement::read_body(std::string received, http::BodyReader body) {
 
 }  // namespace
 
-Run measure(const Options& options, const std::optional<ProxyUrl>& proxy, SSL_CTX* context) {
+Measured measure(const Options& options, const std::optional<ProxyUrl>& proxy, SSL_CTX* context) {
   return Measurement(options, proxy, context).take();
 }
 

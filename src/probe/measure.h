@@ -15,7 +15,7 @@
 
 namespace penstock::probe {
 
-struct Run {
+struct Measured {
   Timeline timeline;
   std::optional<Endpoint> peer;       // who was connected to: the proxy, or the origin
   std::optional<TlsFacts> proxy_tls;  // of an https:// proxy
@@ -28,6 +28,6 @@ struct Run {
 };
 
 // Through `proxy`, or directly if there is none. `context` is that of client_context(options.ca).
-Run measure(const Options& options, const std::optional<ProxyUrl>& proxy, SSL_CTX* context);
+Measured measure(const Options& options, const std::optional<ProxyUrl>& proxy, SSL_CTX* context);
 
 }  // namespace penstock::probe

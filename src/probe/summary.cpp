@@ -25,21 +25,21 @@ Spread spread_of(std::vector<Duration> values) {
 }  // namespace
 
 bool Found::good() const {
-  return std::ranges::all_of(runs, &Run::good) && std::ranges::all_of(direct, &Run::good);
+  return std::ranges::all_of(runs, &Measured::good) && std::ranges::all_of(direct, &Measured::good);
 }
 
-Spread spread_of(const std::vector<Run>& runs, Phase phase) {
+Spread spread_of(const std::vector<Measured>& runs, Phase phase) {
   std::vector<Duration> values;
-  for (const Run& run : runs) {
+  for (const Measured& run : runs) {
     const Span* const span = run.timeline.find(phase);
     if (span && !span->failed) values.push_back(span->length());
   }
   return spread_of(std::move(values));
 }
 
-Spread spread_of_total(const std::vector<Run>& runs) {
+Spread spread_of_total(const std::vector<Measured>& runs) {
   std::vector<Duration> values;
-  for (const Run& run : runs) {
+  for (const Measured& run : runs) {
     if (run.good()) values.push_back(run.timeline.total());
   }
   return spread_of(std::move(values));
@@ -56,19 +56,19 @@ std::vector<Phase> phases_of(const std::vector<const Timeline*>& timelines) {
   return out;
 }
 
-const Run* typical(const std::vector<Run>& runs) {
+const Measured* typical(const std::vector<Measured>& runs) {
   if (runs.empty()) return nullptr;
   const Spread total = spread_of_total(runs);
-  for (const Run& run : runs) {
+  for (const Measured& run : runs) {
     if (run.good() && run.timeline.total() == total.median) return &run;
   }
   return &runs.back();
 }
 
-std::vector<const Timeline*> timelines_of(const std::vector<Run>& runs) {
+std::vector<const Timeline*> timelines_of(const std::vector<Measured>& runs) {
   std::vector<const Timeline*> out;
   out.reserve(runs.size());
-  for (const Run& run : runs) out.push_back(&run.timeline);
+  for (const Measured& run : runs) out.push_back(&run.timeline);
   return out;
 }
 
@@ -92,15 +92,15 @@ Timeline predicted(const Found& found) {
 std::vector<Named> to_draw(const Found& found) {
   if (found.options.model) return predict_all(found.options);
   std::vector<Named> out;
-  if (const Run* const run = typical(found.runs)) {
+  if (const Measured* const run = typical(found.runs)) {
     out.push_back({found.options.proxy ? "through the proxy" : "direct", run->timeline});
   }
-  if (const Run* const run = typical(found.direct)) out.push_back({"direct", run->timeline});
+  if (const Measured* const run = typical(found.direct)) out.push_back({"direct", run->timeline});
   if (found.options.compare == Compare::kModel) out.push_back({"model", predicted(found)});
   return out;
 }
 
-std::string compare_chains(const Run& proxied, const Run& direct) {
+std::string compare_chains(const Measured& proxied, const Measured& direct) {
   if (!proxied.tls || !direct.tls) return "";
   const auto& ours = proxied.tls->trust.chain;
   const auto& theirs = direct.tls->trust.chain;

@@ -14,8 +14,8 @@ namespace penstock::probe {
 // All that one invocation has found out.
 struct Found {
   Options options;
-  std::vector<Run> runs;    // the way that was asked for
-  std::vector<Run> direct;  // the same without the proxy, for Compare::kDirect
+  std::vector<Measured> runs;    // the way that was asked for
+  std::vector<Measured> direct;  // the same without the proxy, for Compare::kDirect
 
   bool good() const;  // every run came to its end
 };
@@ -28,16 +28,16 @@ struct Spread {
   Duration median{};
   Duration p95{};
 };
-Spread spread_of(const std::vector<Run>& runs, Phase phase);
-Spread spread_of_total(const std::vector<Run>& runs);  // of the good runs
+Spread spread_of(const std::vector<Measured>& runs, Phase phase);
+Spread spread_of_total(const std::vector<Measured>& runs);  // of the good runs
 
 // The phases that any of these has, in the order of time.
 std::vector<Phase> phases_of(const std::vector<const Timeline*>& timelines);
 
 // The run with the median total; if none is good, the last one. Empty without runs.
-const Run* typical(const std::vector<Run>& runs);
+const Measured* typical(const std::vector<Measured>& runs);
 
-std::vector<const Timeline*> timelines_of(const std::vector<Run>& runs);
+std::vector<const Timeline*> timelines_of(const std::vector<Measured>& runs);
 
 // A timeline that was measured or predicted, with the name of its way.
 struct Named {
@@ -54,6 +54,6 @@ Timeline predicted(const Found& found);
 
 // What the chains of certificates that arrived on the two ways say about who is between. Empty:
 // one of them is missing.
-std::string compare_chains(const Run& proxied, const Run& direct);
+std::string compare_chains(const Measured& proxied, const Measured& direct);
 
 }  // namespace penstock::probe

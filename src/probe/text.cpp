@@ -40,7 +40,7 @@ Columns columns_of(const Timeline& timeline) {
   return out;
 }
 
-Columns columns_of(const Timeline& timeline, const std::vector<Run>& runs) {
+Columns columns_of(const Timeline& timeline, const std::vector<Measured>& runs) {
   Columns out{.head = fmt::format("{:>10}{:>10}{:>10}", "min ms", "median", "p95"), .rows = {}};
   for (const Phase phase : phases_of({&timeline})) {
     const Spread spread = spread_of(runs, phase);
@@ -52,7 +52,7 @@ Columns columns_of(const Timeline& timeline, const std::vector<Run>& runs) {
   return out;
 }
 
-void add_total(std::string& out, const std::vector<Run>& runs) {
+void add_total(std::string& out, const std::vector<Measured>& runs) {
   const Spread total = spread_of_total(runs);
   if (total.count == 0) return;
   if (runs.size() == 1) {
@@ -104,7 +104,7 @@ void add_tls(std::string& out, const char* name, const TlsFacts& tls, bool expla
   add_chain(out, tls.trust, explained, style);
 }
 
-void add_share(std::string& out, const std::vector<Run>& runs) {
+void add_share(std::string& out, const std::vector<Measured>& runs) {
   const Spread dial = spread_of(runs, Phase::kProxyDial);
   if (dial.count > 0) return;  // it stands in the waterfall
   if (spread_of(runs, Phase::kConnect).count == 0) return;
@@ -113,13 +113,13 @@ void add_share(std::string& out, const std::vector<Run>& runs) {
       "`server_timing: true`\n";
 }
 
-void add_failure(std::string& out, const char* whose, const std::vector<Run>& runs,
+void add_failure(std::string& out, const char* whose, const std::vector<Measured>& runs,
                  const Style& style) {
-  const auto failed =
-      static_cast<size_t>(std::ranges::count_if(runs, [](const Run& run) { return !run.good(); }));
+  const auto failed = static_cast<size_t>(
+      std::ranges::count_if(runs, [](const Measured& run) { return !run.good(); }));
   if (failed == 0) return;
-  const auto last =
-      std::ranges::find_if(runs.rbegin(), runs.rend(), [](const Run& run) { return !run.good(); });
+  const auto last = std::ranges::find_if(runs.rbegin(), runs.rend(),
+                                         [](const Measured& run) { return !run.good(); });
   const Failure& failure = *last->timeline.failure;
   out += '\n';
   add_wrapped(
@@ -133,8 +133,8 @@ void add_failure(std::string& out, const char* whose, const std::vector<Run>& ru
   }
 }
 
-void add_runs(std::string& out, const std::vector<Run>& runs, const Style& style) {
-  const Run& run = *typical(runs);
+void add_runs(std::string& out, const std::vector<Measured>& runs, const Style& style) {
+  const Measured& run = *typical(runs);
   const bool one = runs.size() == 1;
   out += waterfall(run.timeline, one ? columns_of(run.timeline) : columns_of(run.timeline, runs),
                    style);
@@ -186,7 +186,7 @@ void add_side_by_side(std::string& out, const std::vector<Phase>& phases, const 
 }
 
 // The median of each phase; look-up and TCP of the other way count as this one's.
-Side side_of(const char* name, const std::vector<Run>& runs) {
+Side side_of(const char* name, const std::vector<Measured>& runs) {
   return {name,
           [&runs](Phase phase) -> std::optional<Duration> {
             Spread spread = spread_of(runs, phase);
