@@ -10,8 +10,7 @@ namespace penstock::cli {
 std::optional<double> parse_number(std::string_view text) {
   double value = 0;
   const char* const end = text.data() + text.size();
-  const auto [stopped, error] =
-      std::from_chars(text.data(), end, value, std::chars_format::fixed);
+  const auto [stopped, error] = std::from_chars(text.data(), end, value, std::chars_format::fixed);
   if (error != std::errc() || stopped != end || !std::isfinite(value)) return std::nullopt;
   return value;
 }

@@ -64,8 +64,8 @@ class OptionReader {
   bool read_duration(const char* option, const Word& word, bool zero_is_fine, Duration* out);
   // "500" or "500/s", from 0.001 to 10,000,000.
   bool read_rate(const char* option, const Word& word, double* out);
-  // "http://127.0.0.1:3128", with or without the scheme and a slash behind it. `port` is that of the
-  // example.
+  // "http://127.0.0.1:3128", with or without the scheme and a slash behind it. `port` is that of
+  // the example.
   bool read_http_address(const char* option, const Word& word, std::string_view port,
                          Endpoint* out);
 

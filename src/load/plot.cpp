@@ -80,7 +80,8 @@ void add_percentiles(const Chart& chart, Picture& picture, const Histogram& hist
     add(fmt::format("p{:g}", p), p / 100, histogram.percentile(p));
   }
   add("max", 1, histogram.max());
-  picture.add(fmt::format("<text x=\"{}\" y=\"{}\">{}</text>\n", kPlace.left, kPlace.top - 18, line));
+  picture.add(
+      fmt::format("<text x=\"{}\" y=\"{}\">{}</text>\n", kPlace.left, kPlace.top - 18, line));
 }
 
 }  // namespace
@@ -92,8 +93,7 @@ std::string plot(const Options& options, const Results& results) {
     picture.text(450, 290, "middle", "nothing was measured");
     return std::move(picture).finish();
   }
-  const auto ticks =
-      observe::round_values(nanos_of(histogram.min()), nanos_of(histogram.max()));
+  const auto ticks = observe::round_values(nanos_of(histogram.min()), nanos_of(histogram.max()));
   Chart chart(picture, kPlace, {.high = std::max(1.0, std::log10(histogram.count())) + 0.3},
               {.low = ticks.front(), .high = ticks.back(), .logarithmic = true});
   add_grid(chart, picture, ticks);
@@ -103,9 +103,8 @@ std::string plot(const Options& options, const Results& results) {
                fmt::format("percentile of {} {}", count_text(histogram.count()),
                            options.mode == Mode::kMix ? "set-ups" : units_of(options.mode)),
                "quiet");
-  picture.text_upwards(
-      22, (kPlace.top + kPlace.bottom) / 2,
-      fmt::format("{} (time, logarithmic)", main_latency_is(options.mode)));
+  picture.text_upwards(22, (kPlace.top + kPlace.bottom) / 2,
+                       fmt::format("{} (time, logarithmic)", main_latency_is(options.mode)));
   return std::move(picture).finish();
 }
 

@@ -63,8 +63,9 @@ std::string look_of(int colour) {
 }  // namespace
 
 Picture::Picture(std::string_view title, std::string_view subtitle) {
-  const std::string shown =
-      title.size() > kTitleMax ? std::string(title.substr(0, kTitleMax)) + "..." : std::string(title);
+  const std::string shown = title.size() > kTitleMax
+                                ? std::string(title.substr(0, kTitleMax)) + "..."
+                                : std::string(title);
   svg_ = fmt::format(kHead, escaped(title), escaped(shown), escaped(subtitle));
 }
 
@@ -88,16 +89,16 @@ double Axis::at(double value) const {
 }
 
 void Chart::across(double value, std::string_view label) {
-  picture_.add(fmt::format(
-      "<line class=\"grid\" x1=\"{0}\" x2=\"{1}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/>", place_.left,
-      place_.right, y(value)));
+  picture_.add(
+      fmt::format("<line class=\"grid\" x1=\"{0}\" x2=\"{1}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/>",
+                  place_.left, place_.right, y(value)));
   picture_.text(place_.left - 10, y(value) + 4.5, "end", label);
 }
 
 void Chart::upright(double value, std::string_view label) {
-  picture_.add(fmt::format(
-      "<line class=\"grid\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\"/>", x(value),
-      place_.top, place_.bottom));
+  picture_.add(
+      fmt::format("<line class=\"grid\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\"/>",
+                  x(value), place_.top, place_.bottom));
   picture_.text(x(value), place_.bottom + 20, "middle", label);
 }
 
@@ -110,16 +111,16 @@ void Chart::curve(int colour, const Points& points, std::string_view name) {
   picture_.add(fmt::format("<path class=\"{}\" d=\"{}\"/>\n", look_of(colour), path));
   if (name.empty()) return;
   const double top = place_.top + 14 + 18 * named_++;
-  picture_.add(fmt::format("<path class=\"{}\" d=\"M{} {}h18\"/>", look_of(colour), place_.left + 10,
-                           top));
+  picture_.add(
+      fmt::format("<path class=\"{}\" d=\"M{} {}h18\"/>", look_of(colour), place_.left + 10, top));
   picture_.text(place_.left + 34, top + 4.5, "start", name);
 }
 
 void Chart::bound(double value, std::string_view label) {
-  picture_.add(fmt::format(
-      "<line class=\"bound\" x1=\"{0}\" x2=\"{1}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/>", place_.left,
-      place_.right, y(value)));
-  picture_.text(place_.right - 4, y(value) - 5, "end", label, "quiet");
+  picture_.add(
+      fmt::format("<line class=\"bound\" x1=\"{0}\" x2=\"{1}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/>",
+                  place_.left, place_.right, y(value)));
+  picture_.text(place_.right - 4, y(value) + 15, "end", label, "quiet");
 }
 
 std::vector<double> round_values(double low, double high) {

@@ -49,7 +49,9 @@ class Chart {
       : picture_(picture), place_(place), x_(x), y_(y) {}
 
   double x(double value) const { return place_.left + (place_.right - place_.left) * x_.at(value); }
-  double y(double value) const { return place_.bottom - (place_.bottom - place_.top) * y_.at(value); }
+  double y(double value) const {
+    return place_.bottom - (place_.bottom - place_.top) * y_.at(value);
+  }
 
   // A line of the grid with its label: at a value of y, and at one of x.
   void across(double value, std::string_view label);
