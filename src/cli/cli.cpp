@@ -199,6 +199,50 @@ void add_plan(CLI::App& app, PlanOptions& options) {
       "1 what is given cannot carry the load or the proxy does not answer, 2 usage error.");
 }
 
+void add_probe_model(CLI::App& command, ProbeOptions& options) {
+  command.add_flag("--model", options.model, "Predict from round trips, without a network");
+  command.add_option("--rtt-client-proxy", options.rtt_client_proxy, "Round trip to the proxy")
+      ->type_name("DUR");
+  command.add_option("--rtt-proxy-origin", options.rtt_proxy_origin, "And from it to the origin")
+      ->type_name("DUR");
+  command
+      .add_option("--rtt-client-origin", options.rtt_client_origin,
+                  "Without a proxy (the sum of the two)")
+      ->type_name("DUR");
+  command.add_option("--resolve", options.resolve, "Look-up of the origin's name")
+      ->type_name("DUR");
+  command.add_option("--tls", options.tls, "1.3 (default), 1.2, resumed or 0rtt")
+      ->type_name("WORD");
+  command.add_flag("--https-proxy", options.https_proxy, "Draw the way by TLS to the proxy");
+  command.add_flag("--spares", options.spares, "The proxy has connections to the origin ready");
+}
+
+void add_probe(CLI::App& app, ProbeOptions& options) {
+  auto* command = app.add_subcommand("probe", "Time each step of one request, and explain it");
+  command->add_option("url", options.url, "What to ask for")->type_name("https://HOST[:PORT]/PATH");
+  command->add_option("--proxy", options.proxy, "Through this proxy (HTTPS_PROXY)")
+      ->type_name("http[s]://HOST:PORT");
+  command->add_flag("--direct", options.direct, "Without a proxy, whatever HTTPS_PROXY says");
+  command->add_option("-n,--runs", options.runs, "So many times, one after the other (1)")
+      ->type_name("N");
+  command->add_option("--compare", options.compare, "With the way without a proxy, or the model")
+      ->type_name("direct|model");
+  command->add_option("--timeout", options.timeout, "Patience with each phase (10s)")
+      ->type_name("DUR");
+  command->add_option("--ca", options.ca, "Authorities to trust besides the system's (PEM)")
+      ->type_name("FILE");
+  command->add_flag("--insecure", options.insecure, "Go on in spite of a bad certificate");
+  command->add_flag("--json", options.json, "One JSON object instead of the report");
+  command->add_option("--csv", options.csv, "Write a row for each phase of each run")
+      ->type_name("FILE");
+  command->add_option("--svg", options.svg, "Write a picture of the waterfall")->type_name("FILE");
+  add_probe_model(*command, options);
+  command->footer(
+      "The proxy is that of --proxy, else of HTTPS_PROXY or https_proxy unless NO_PROXY exempts\n"
+      "the host. Exit status: 0 all went well, 1 a request failed (what there is of its timeline\n"
+      "is shown), 2 usage error.");
+}
+
 bool knows(const CLI::App& app, const char* command) {
   for (const CLI::App* known : app.get_subcommands([](const CLI::App*) { return true; })) {
     if (known->get_name() == command) return true;
@@ -217,17 +261,19 @@ int run(int argc, char** argv) {
   CheckOptions check_options;
   ExplainOptions explain_options;
   PlanOptions plan_options;
+  ProbeOptions probe_options;
   LoadOptions load_options;
   LoadOriginOptions origin_options;
   add_run(app, run_options);
   add_check(app, check_options);
   add_explain(app, explain_options);
   add_plan(app, plan_options);
+  add_probe(app, probe_options);
   add_load(app, load_options, origin_options);
   app.add_subcommand("version", "Print the version");
   if (argc > 1 && argv[1][0] != '-' && !knows(app, argv[1])) {
     fmt::print(stderr,
-               "no command \"{}\"; there are run, check, explain, plan, load and version "
+               "no command \"{}\"; there are run, check, explain, plan, probe, load and version "
                "(--help says more)\n",
                argv[1]);
     return kUsage;
@@ -241,6 +287,7 @@ int run(int argc, char** argv) {
   if (app.got_subcommand("check")) return check(check_options);
   if (app.got_subcommand("explain")) return explain(explain_options);
   if (app.got_subcommand("plan")) return plan(plan_options);
+  if (app.got_subcommand("probe")) return probe(probe_options);
   if (const CLI::App* command = app.get_subcommand("load"); command->parsed()) {
     return command->got_subcommand("origin") ? load_origin(origin_options) : load(load_options);
   }

@@ -89,13 +89,13 @@ TEST(CommandLine, WithAnUnknownCommandOrOptionIsAUsageError) {
 
 TEST(CommandLine, NamesTheCommandsThereAre) {
   EXPECT_EQ(penstock({"frobnicate"}).err,
-            "no command \"frobnicate\"; there are run, check, explain, plan, load and version "
+            "no command \"frobnicate\"; there are run, check, explain, plan, probe, load and version "
             "(--help says more)\n");
 }
 
 TEST(CommandLine, HelpsWithEveryCommand) {
   EXPECT_EQ(penstock({"--help"}).status, 0);
-  for (const char* command : {"run", "check", "explain", "plan", "load", "version"}) {
+  for (const char* command : {"run", "check", "explain", "plan", "probe", "load", "version"}) {
     const Ran ran = penstock({command, "--help"});
     EXPECT_EQ(ran.status, 0) << command;
     EXPECT_THAT(ran.out, HasSubstr(command));

@@ -70,6 +70,22 @@ struct PlanOptions {
 };
 int plan(const PlanOptions& written);
 
+// cli/probe_options.h reads them.
+struct ProbeOptions {
+  Word url, proxy;
+  bool direct = false;
+  Word runs, compare, timeout;
+  Word ca;
+  bool insecure = false;
+  Word csv, svg;
+  bool json = false;
+  bool model = false;
+  Word rtt_client_proxy, rtt_proxy_origin, rtt_client_origin, resolve, tls;
+  bool https_proxy = false;
+  bool spares = false;
+};
+int probe(const ProbeOptions& written);
+
 // Exit statuses.
 inline constexpr int kDone = 0;
 inline constexpr int kFailed = 1;  // the thing asked for failed

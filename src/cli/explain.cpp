@@ -8,9 +8,7 @@
 #include "cli/commands.h"
 #include "cli/configuration.h"
 #include "config/scalars.h"
-#include "dns/resolver.h"
-#include "loop/loop.h"
-#include "loop/task.h"
+#include "dns/blocking_resolver.h"
 #include "sys/process.h"
 
 namespace penstock::cli {
@@ -30,26 +28,12 @@ struct Findings {
   }
 };
 
-loop::RootTask look_up(loop::Loop& loop, dns::Resolver& resolver, std::string name,
-                       Instant deadline, std::optional<Result<dns::Answer>>* out) {
-  out->emplace(co_await resolver.resolve(std::move(name), dns::Wanted::kComplete, deadline));
-  loop.stop();
-}
-
 Result<std::vector<IpAddress>> resolve(const config::Config& config,
                                        const http::Authority& target) {
-  if (target.literal) return std::vector{*target.literal};
-  loop::Loop loop;
-  std::optional<Result<dns::Answer>> answer;
-  {
-    dns::Resolver resolver(loop, config.dns, config.dial.family);
-    loop::TaskSet tasks;
-    const Instant deadline = deadline_after(loop.read_clock(), config.timeouts.resolve);
-    tasks.start(look_up(loop, resolver, target.host, deadline, &answer));
-    if (!answer) loop.run();
-  }
-  if (!*answer) return std::unexpected(answer->error());
-  return (*answer)->addresses;
+  dns::BlockingResolver resolver(config.dns, config.dial.family);
+  auto answer = resolver.resolve(target.host, dns::Wanted::kComplete, config.timeouts.resolve);
+  if (!answer) return std::unexpected(answer.error());
+  return std::move(answer->addresses);
 }
 
 policy::Surroundings surroundings_of(const config::Config& config) {

@@ -4,44 +4,13 @@
 
 #include "base/ascii.h"
 #include "base/check.h"
+#include "http/structured.h"
 
 namespace penstock::http {
 namespace {
 
 constexpr std::string_view kVersion = "HTTP/1.";  // and then 0 or 1
 constexpr size_t kMaxErrorLength = 64;
-
-bool is_token(char c) {
-  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
-  return is_alpha(c) || is_digit(c) || kMarks.find(c) != kMarks.npos;
-}
-
-bool is_control(char c) {
-  const auto byte = static_cast<uint8_t>(c);
-  return (byte < 0x20 && c != '\t') || byte == 0x7f;
-}
-
-std::string_view trim(std::string_view text) {
-  constexpr std::string_view kSpace = " \t";
-  const size_t first = text.find_first_not_of(kSpace);
-  if (first == text.npos) return {};
-  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
-}
-
-// What stands before the next `mark` that is in no quoted string (RFC 8941 section 3.3.3), taken
-// off `rest` together with the mark.
-std::string_view take_until(char mark, std::string_view& rest) {
-  bool quoted = false;
-  size_t at = 0;
-  for (; at < rest.size() && (quoted || rest[at] != mark); ++at) {
-    if (rest[at] == '"') quoted = !quoted;
-    if (quoted && rest[at] == '\\') ++at;
-  }
-  at = std::min(at, rest.size());
-  const std::string_view taken = rest.substr(0, at);
-  rest.remove_prefix(std::min(at + 1, rest.size()));
-  return taken;
-}
 
 }  // namespace
 
@@ -67,8 +36,7 @@ std::string_view proxy_status_error(std::string_view value) {
       const std::string_view parameter = trim(take_until(';', member));
       if (!parameter.starts_with(kKey)) continue;
       const std::string_view error = parameter.substr(kKey.size());
-      const bool fits = !error.empty() && error.size() <= kMaxErrorLength;
-      if (fits && std::ranges::all_of(error, is_token)) found = error;
+      if (error.size() <= kMaxErrorLength && is_token(error)) found = error;
     }
   }
   return found;
@@ -127,9 +95,7 @@ std::expected<void, AnswerFault> AnswerReader::take_line(std::string_view line) 
   const size_t colon = line.find(':');
   const std::string_view name = line.substr(0, std::min(colon, line.size()));
   // A folded line begins with white space, which is no token either.
-  if (colon == line.npos || name.empty() || !std::ranges::all_of(name, is_token)) {
-    return std::unexpected(AnswerFault::kField);
-  }
+  if (colon == line.npos || !is_token(name)) return std::unexpected(AnswerFault::kField);
   if (fields_ == limits_.fields) return std::unexpected(AnswerFault::kTooLarge);
   ++fields_;
   if (!equals_ignoring_case(name, "Proxy-Status")) return {};

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "loop/stream.h"
+#include "tls/carrier.h"
 
 namespace penstock::load {
 
@@ -33,10 +34,12 @@ class TlsContext {
 };
 
 // One connection's TLS state. Each call names the stream that it runs over, always the same one.
-class TlsSession {
+class TlsSession final : private tls::Carrier {
  public:
   // `server_name`: the SNI of a client; empty: none, as for an address literal (RFC 6066).
   TlsSession(const TlsContext& context, const std::string& server_name);
+  TlsSession(const TlsSession&) = delete;  // its BIO knows where it is
+  TlsSession& operator=(const TlsSession&) = delete;
 
   // bytes(): done. As below, -EAGAIN means to wait for needs() and to call again.
   loop::Moved handshake(loop::Stream& stream);
@@ -51,8 +54,9 @@ class TlsSession {
   uint8_t needs() const { return needs_; }  // of the call that said -EAGAIN last
 
  private:
-  friend struct StreamBio;
-
+  long carry_in(std::span<uint8_t> into) override;
+  long carry_out(std::span<const uint8_t> from) override;
+  long settle(loop::Moved moved);
   loop::Moved outcome(int result);
 
   struct Free {

@@ -14,11 +14,11 @@ def _openssl(*arguments):
 class Authority:
     """Makes certificates. `ca` is the file to trust."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, name="penstock tests"):
         self.directory = Path(directory)
         self.ca, self._key = self.directory / "ca.pem", self.directory / "ca.key"
         _openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                 "-keyout", self._key, "-out", self.ca, "-days", "2", "-subj", "/CN=penstock tests",
+                 "-keyout", self._key, "-out", self.ca, "-days", "2", "-subj", f"/CN={name}",
                  "-addext", "basicConstraints=critical,CA:TRUE",
                  "-addext", "keyUsage=critical,keyCertSign,cRLSign")
 
@@ -45,8 +45,12 @@ def _free_port():
 class Nginx:
     """Serves `root` over TLS on `port` and in the clear on `plain_port`."""
 
-    def __init__(self, directory, authority, names):
+    def __init__(self, directory, authority, names, protocols="TLSv1.2 TLSv1.3", host="127.0.0.1",
+                 ns=None):
         self.directory = Path(directory)
+        self.host = host
+        self._protocols = protocols
+        self._ns = ns
         self.root = self.directory / "root"
         self.root.mkdir()
         self.ca = authority.ca
@@ -77,22 +81,24 @@ http {{
   types {{ text/html html; text/css css; application/javascript js; image/svg+xml svg; }}
   default_type application/octet-stream;
   server {{
-    listen 127.0.0.1:{self.port} ssl http2;
-    listen 127.0.0.1:{self.plain_port};
+    listen {self.host}:{self.port} ssl http2;
+    listen {self.host}:{self.plain_port};
+    ssl_protocols {self._protocols};
     ssl_certificate {certificate};
     ssl_certificate_key {key};
     root {self.root};
   }}
 }}
 """)
-        return subprocess.Popen(["nginx", "-c", str(configuration), "-e", "stderr"],
+        prefix = self._ns.prefix() if self._ns else []
+        return subprocess.Popen([*prefix, "nginx", "-c", str(configuration), "-e", "stderr"],
                                 stderr=subprocess.DEVNULL)
 
     def _started(self):
         """True once it answers or has ended."""
-        with socket.socket() as sock:
+        with (self._ns.socket if self._ns else socket.socket)() as sock:
             return (self._process.poll() is not None or
-                    sock.connect_ex(("127.0.0.1", self.port)) == 0)
+                    sock.connect_ex((self.host, self.port)) == 0)
 
     def requests(self):
         return (self.directory / "access.log").read_text()

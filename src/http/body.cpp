@@ -1,0 +1,139 @@
+#include "http/body.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "base/check.h"
+#include "http/answer_fields.h"
+#include "http/structured.h"
+
+namespace penstock::http {
+namespace {
+
+constexpr uint64_t kLengthMax = uint64_t{1} << 62;
+constexpr int kSizeDigitsMax = 15;  // of a chunk, hexadecimal: no sum can overflow
+
+// Lists of one number repeated are one number (RFC 9110 section 8.6).
+std::expected<std::optional<uint64_t>, BodyFault> content_length(std::string_view head) {
+  std::optional<uint64_t> out;
+  for (std::string_view value : field_values(head, "Content-Length")) {
+    do {
+      const auto number = parse_decimal(trim(take_until(',', value)), kLengthMax);
+      if (!number || (out && *out != *number)) return std::unexpected(BodyFault::kLength);
+      out = number;
+    } while (!value.empty());
+  }
+  return out;
+}
+
+// The last coding of all: only when that is `chunked` does the body say where it ends.
+std::string_view last_coding(std::string_view head) {
+  std::string_view out;
+  for (std::string_view value : field_values(head, "Transfer-Encoding")) {
+    while (!value.empty()) out = trim(take_until(',', value));
+  }
+  return out;
+}
+
+int hex_value(char c) {
+  if (is_digit(c)) return c - '0';
+  return to_lower(c) - 'a' + 10;
+}
+
+}  // namespace
+
+std::string_view sentence(BodyFault fault) {
+  switch (fault) {
+    case BodyFault::kLength: return "the answer's Content-Length is no single number";
+    case BodyFault::kTwoEnds: return "the answer has both Content-Length and Transfer-Encoding";
+    case BodyFault::kChunk: return "the answer's body is badly cut into chunks";
+    case BodyFault::kTruncated: return "the connection ended before the answer did";
+  }
+  PENSTOCK_CHECK(false);
+}
+
+std::expected<BodyReader, BodyFault> BodyReader::behind(std::string_view head, int status) {
+  const auto length = content_length(head);
+  if (!length) return std::unexpected(length.error());
+  const std::string_view coding = last_coding(head);
+  if (*length && !coding.empty()) return std::unexpected(BodyFault::kTwoEnds);
+  if (status / 100 == 1 || status == 204 || status == 304) return BodyReader(State::kDone, 0);
+  if (equals_ignoring_case(coding, "chunked")) return BodyReader(State::kChunkSize, 0);
+  if (!*length) return BodyReader(State::kUntilEnd, 0);
+  return BodyReader(**length == 0 ? State::kDone : State::kCounted, **length);
+}
+
+std::expected<size_t, BodyFault> BodyReader::take(std::string_view bytes) {
+  size_t taken = 0;
+  while (taken < bytes.size() && state_ != State::kDone) {
+    size_t content = 0;
+    switch (state_) {
+      case State::kUntilEnd: content = bytes.size() - taken; break;
+      case State::kCounted:
+      case State::kChunkData:
+        content = static_cast<size_t>(std::min<uint64_t>(left_, bytes.size() - taken));
+        left_ -= content;
+        if (left_ == 0) state_ = state_ == State::kCounted ? State::kDone : State::kChunkDataCr;
+        break;
+      default:
+        if (!take_framing(bytes[taken])) {
+          state_ = State::kFaulty;
+          return std::unexpected(BodyFault::kChunk);
+        }
+        ++taken;
+        continue;
+    }
+    taken += content;
+    bytes_ += content;
+  }
+  return taken;
+}
+
+bool BodyReader::take_size(char byte) {
+  if (is_hex_digit(byte)) {
+    if (++size_digits_ > kSizeDigitsMax) return false;
+    left_ = left_ * 16 + static_cast<uint64_t>(hex_value(byte));
+    return true;
+  }
+  if (size_digits_ == 0) return false;
+  if (byte != '\r' && byte != ';' && byte != ' ' && byte != '\t') return false;
+  state_ = byte == '\r' ? State::kChunkSizeLf : State::kChunkExtension;
+  return true;
+}
+
+bool BodyReader::take_framing(char byte) {
+  const auto next_is = [&](char wanted, State next) {
+    state_ = next;
+    return byte == wanted;
+  };
+  switch (state_) {
+    case State::kChunkSize: return take_size(byte);
+    case State::kChunkExtension:
+      if (byte == '\r') state_ = State::kChunkSizeLf;
+      return !is_control(byte) || byte == '\r';
+    case State::kChunkSizeLf:
+      size_digits_ = 0;
+      return next_is('\n', left_ == 0 ? State::kTrailerStart : State::kChunkData);
+    case State::kChunkDataCr: return next_is('\r', State::kChunkDataLf);
+    case State::kChunkDataLf: return next_is('\n', State::kChunkSize);
+    case State::kTrailerStart:
+    case State::kTrailer:
+      if (byte == '\r') {
+        state_ = state_ == State::kTrailer ? State::kTrailerLf : State::kLastLf;
+        return true;
+      }
+      state_ = State::kTrailer;
+      return !is_control(byte);
+    case State::kTrailerLf: return next_is('\n', State::kTrailerStart);
+    case State::kLastLf: return next_is('\n', State::kDone);
+    default: return false;  // faulty before, and so it stays
+  }
+}
+
+std::expected<void, BodyFault> BodyReader::end() {
+  if (state_ == State::kUntilEnd) state_ = State::kDone;
+  if (state_ == State::kDone) return {};
+  return std::unexpected(state_ == State::kFaulty ? BodyFault::kChunk : BodyFault::kTruncated);
+}
+
+}  // namespace penstock::http
