@@ -302,6 +302,32 @@ TEST_F(Explain, WithoutAConfigurationJudgesByTheBuiltInOne) {
   EXPECT_EQ(penstock({"explain", "1.1.1.1:443"}).status, 0);
 }
 
+TEST(Plan, SaysWhatALoadNeeds) {
+  const Ran ran =
+      penstock({"plan", "--rate", "500/s", "--setup-time", "30ms", "--lifetime", "60s"});
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("30,015   on average: rate x (set-up time + 60.0 s of tunnel)"));
+  EXPECT_THAT(ran.out, HasSubstr("assumed   --cpu-per-connect 80us"));
+  EXPECT_THAT(ran.out, HasSubstr("run out first"));
+}
+
+TEST(Plan, IsAUsageErrorWithOneSentenceWhenSomethingIsMissing) {
+  const Ran ran = penstock({"plan"});
+  EXPECT_EQ(ran.status, 2);
+  EXPECT_EQ(ran.out, "");
+  EXPECT_EQ(ran.err,
+            "--rate is missing; write --rate 1000/s, or --from http://127.0.0.1:3129 to ask a "
+            "proxy\n");
+  EXPECT_EQ(penstock({"plan", "--incident", "--simulate"}).status, 2);
+}
+
+TEST(Plan, FailsWhereNothingThatIsGivenCarriesTheLoad) {
+  const Ran ran = penstock({"plan", "--rate", "500/s", "--setup-time", "30ms", "--lifetime",
+                            "10000h", "--nofile", "64"});
+  EXPECT_EQ(ran.status, 1);
+  EXPECT_THAT(ran.err, HasSubstr("seats do not suffice, not even those of 10000 instances"));
+}
+
 TEST(Load, HelpsWithTheOriginToo) {
   const Ran ran = penstock({"load", "origin", "--help"});
   EXPECT_EQ(ran.status, 0);

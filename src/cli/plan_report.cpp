@@ -76,6 +76,7 @@ void add_demand(std::string& out, const PlanRequest& request) {
 // What the proxy counted, beside what theory makes of it.
 void add_checks(std::string& out, const PlanRequest& request, const Sizing& sizing) {
   const Capacity& live = request.measured;
+  if (!live.pending_mean && !live.utilisation && !live.p_wait) return;
   out += "\n  measured                 here      by theory\n";
   const auto row = [&](std::string_view name, const std::string& here, const std::string& theory,
                        std::string_view law) {

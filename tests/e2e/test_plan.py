@@ -173,3 +173,16 @@ def test_an_answer_that_is_none_is_a_failure(body, status, words):
 
 def test_a_proxy_that_is_not_there_is_a_failure():
     assert "Connection refused" in plan("--from", "127.0.0.1:1", status=1).stderr
+
+
+def test_an_incident_is_played_with_each_bulkhead(tmp_path):
+    picture = tmp_path / "incident.svg"
+    page = found("--incident", "--ill", 4, "--plot", picture)
+    courses = {course["bulkhead"]: course for course in page["courses"]}
+    assert list(courses) == ["none", "fixed", "aimd", "gradient"]
+    assert courses["none"]["success"] < courses["fixed"]["success"] < 0.9
+    assert courses["gradient"]["success"] == courses["aimd"]["success"] == 1
+    assert len(courses["gradient"]["seconds"]) == 100
+    assert xml.etree.ElementTree.parse(picture).getroot().tag.endswith("svg")
+    table = plan("--incident").stdout
+    assert "gradient" in table and "from 20 s to 60 s 1 of them takes 5.00 s" in table
