@@ -83,8 +83,8 @@ std::optional<Measured> Window::measured() const {
     const Sample& first = samples_.front()[i];
     const Sample& last = samples_.back()[i];
     const double over = seconds(last.at - first.at);
-    out.utilisation.push_back(0);
-    if (over <= 0) continue;  // has not answered for as long as the window is
+    out.utilisation.push_back(1);
+    if (over <= 0) continue;  // too busy to answer for as long as the window is
     out.seconds = std::max(out.seconds, over);
     set_ups.add(last.set_ups - first.set_ups, over);
     tunnels.add(last.tunnels - first.tunnels, over);

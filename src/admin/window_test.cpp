@@ -81,7 +81,7 @@ TEST(Window, MeasuresAWorkerThatAnsweredLateOverItsOwnStretch) {
   EXPECT_DOUBLE_EQ(window.measured()->set_ups.lambda, 200);
 }
 
-TEST(Window, LetsAWorkerThatDidNotAnswerStandAsItWas) {
+TEST(Window, LetsAWorkerThatDidNotAnswerStandAsItWasAndTakesItForBusy) {
   Window window;
   window.add(Answers{std::nullopt, steady(0)});
   EXPECT_FALSE(window.measured()) << "there is nothing to begin with";
@@ -90,7 +90,7 @@ TEST(Window, LetsAWorkerThatDidNotAnswerStandAsItWas) {
   const auto measured = window.measured();
   ASSERT_TRUE(measured);
   EXPECT_DOUBLE_EQ(measured->set_ups.lambda, 100);
-  EXPECT_EQ(measured->utilisation, (std::vector<double>{0.5, 0}));
+  EXPECT_EQ(measured->utilisation, (std::vector<double>{0.5, 1}));
 }
 
 TEST(Window, ForeseesWaitsByErlangsFormula) {
