@@ -35,11 +35,6 @@ std::string_view last_coding(std::string_view head) {
   return out;
 }
 
-int hex_value(char c) {
-  if (is_digit(c)) return c - '0';
-  return to_lower(c) - 'a' + 10;
-}
-
 }  // namespace
 
 std::string_view sentence(BodyFault fault) {

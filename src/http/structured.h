@@ -33,6 +33,11 @@ constexpr std::string_view trim(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
 }
 
+// Of a hexadecimal digit.
+constexpr int hex_value(char c) {
+  return is_digit(c) ? c - '0' : to_lower(c) - 'a' + 10;
+}
+
 // What stands before the next `mark` that is in no quoted string (RFC 8941 section 3.3.3), taken
 // off `rest` together with the mark.
 constexpr std::string_view take_until(char mark, std::string_view& rest) {

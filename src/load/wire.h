@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 
+#include "base/bytes.h"
 #include "load/tls_session.h"
 #include "loop/loop.h"
 #include "loop/stream.h"
@@ -60,11 +61,6 @@ class Wire {
   loop::Stream stream_;
   std::unique_ptr<TlsSession> tls_;
 };
-
-inline std::span<const uint8_t> bytes_of(std::string_view text) {
-  // SAFETY: chars are bytes.
-  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
-}
 
 loop::Task<Failure> handshake(loop::Loop& loop, Wire& wire, loop::Timer& timer);
 loop::Task<Failure> send_all(loop::Loop& loop, Wire& wire, std::span<const uint8_t> bytes,

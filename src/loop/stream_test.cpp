@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/bytes.h"
 #include "loop/rig_test.h"
 #include "loop/task.h"
 #include "sys/socket.h"
@@ -30,10 +31,6 @@ struct Connection {
   Stream near;
   Stream far;
 };
-
-std::span<const uint8_t> bytes_of(std::string_view text) {
-  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
-}
 
 // The far side says `text`, and the loop has heard of it.
 void say(Loop& loop, Connection& connection, std::string_view text) {

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/ip.h"
 #include "base/time.h"
 #include "sys/fd.h"
@@ -75,11 +76,6 @@ class TcpLink : public Link {
   Instant heard_{};
   Instant said_{};
 };
-
-inline std::span<const uint8_t> bytes_of(std::string_view text) {
-  // SAFETY: chars are bytes.
-  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
-}
 
 // Connects to the first of `addresses` that accepts, as Happy Eyeballs does (RFC 8305 section 5):
 // each attempt starts 250 ms after the one before, or when that has failed.

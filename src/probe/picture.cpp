@@ -94,27 +94,28 @@ void add_rows(observe::Picture& picture, const Grid& grid, const std::vector<Pha
   }
 }
 
-void add_legend(observe::Picture& picture, bool proxied) {
+// What occurs, and nothing else.
+void add_legend(observe::Picture& picture, const std::vector<Named>& ways) {
   struct Entry {
     std::string_view look, text;
   };
-  static constexpr Entry kProxied[] = {{"visible", "the proxy can read it"},
+  static constexpr Entry kEntries[] = {{"clear", "in the clear"},
+                                       {"visible", "the proxy can read it"},
                                        {"proxys", "the proxy's own share"},
                                        {"encrypted", "encrypted from end to end"},
                                        {"failed", "not finished"}};
-  static constexpr Entry kDirect[] = {
-      {"clear", "in the clear"}, {"encrypted", "encrypted"}, {"failed", "not finished"}};
   double x = 24;
-  const auto add = [&](const Entry& entry) {
+  for (const Entry& entry : kEntries) {
+    const bool occurs = std::ranges::any_of(ways, [&](const Named& one) {
+      return std::ranges::any_of(one.timeline.spans, [&](const Span& span) {
+        return look_of(span, one.timeline.way) == entry.look;
+      });
+    });
+    if (!occurs) continue;
     picture.add(fmt::format("<rect class=\"{}\" x=\"{:.0f}\" y=\"70\" width=\"14\" height=\"12\"/>",
                             entry.look, x));
     picture.text(x + 20, 81, "start", entry.text, "quiet");
     x += 50 + 7.2 * static_cast<double>(entry.text.size());
-  };
-  if (proxied) {
-    for (const Entry& entry : kProxied) add(entry);
-  } else {
-    for (const Entry& entry : kDirect) add(entry);
   }
 }
 
@@ -133,18 +134,16 @@ std::string svg(const Found& found) {
   const std::vector<Named> ways = to_draw(found);
   std::vector<const Timeline*> timelines;
   Duration total{};
-  bool proxied = false;
   for (const Named& one : ways) {
     timelines.push_back(&one.timeline);
     total = std::max(total, one.timeline.total());
-    proxied |= one.timeline.way.proxied;
   }
   const std::vector<Phase> phases = phases_of(timelines);
   observe::Picture picture("penstock probe: " + what_ran(found.options), subtitle_of(ways));
   picture.add(kStyle);
   const double rows = static_cast<double>(std::max<size_t>(phases.size(), 1));
   const Grid grid{ways.size(), std::min(26.0, (kBottom - kTop) / rows), total};
-  add_legend(picture, proxied);
+  add_legend(picture, ways);
   add_axis(picture, grid);
   add_rows(picture, grid, phases, ways);
   return std::move(picture).finish();

@@ -139,7 +139,7 @@ void add_runs(std::string& out, const std::vector<Measured>& runs, const Style& 
   out += waterfall(run.timeline, one ? columns_of(run.timeline) : columns_of(run.timeline, runs),
                    style);
   add_total(out, runs);
-  out += '\n';
+  if (run.proxy_tls || run.tls) out += '\n';
   const bool explained = run.good();
   if (run.proxy_tls) add_tls(out, "proxy TLS", *run.proxy_tls, explained, style);
   if (run.tls) add_tls(out, "TLS", *run.tls, explained, style);
@@ -185,18 +185,18 @@ void add_side_by_side(std::string& out, const std::vector<Phase>& phases, const 
   add("total", left.total, right.total);
 }
 
-// The median of each phase; look-up and TCP of the other way count as this one's.
-Side side_of(const char* name, const std::vector<Measured>& runs) {
+// One value of each phase's spread; look-up and TCP of the other way count as this one's.
+Side side_of(const char* name, const std::vector<Measured>& runs, Duration Spread::* value) {
   return {name,
-          [&runs](Phase phase) -> std::optional<Duration> {
+          [&runs, value](Phase phase) -> std::optional<Duration> {
             Spread spread = spread_of(runs, phase);
             for (const Phase other : {Phase::kOriginLookup, Phase::kOriginTcp}) {
               if (spread.count == 0 && counterpart(other) == phase) spread = spread_of(runs, other);
             }
             if (spread.count == 0) return std::nullopt;
-            return spread.median;
+            return spread.*value;
           },
-          spread_of_total(runs).median};
+          spread_of_total(runs).*value};
 }
 
 Side side_of(const char* name, const Timeline& timeline) {
@@ -213,7 +213,8 @@ void add_comparison(std::string& out, const Found& found, const Style& style) {
   if (found.options.compare == Compare::kDirect) {
     std::vector<Phase> phases = phases_of(timelines_of(found.runs));
     out += "\n";
-    add_side_by_side(out, phases, side_of("proxied", found.runs), side_of("direct", found.direct));
+    add_side_by_side(out, phases, side_of("proxied", found.runs, &Spread::median),
+                     side_of("direct", found.direct, &Spread::median));
     const std::string chains = compare_chains(*typical(found.runs), *typical(found.direct));
     if (!chains.empty()) {
       out += '\n';
@@ -221,9 +222,10 @@ void add_comparison(std::string& out, const Found& found, const Style& style) {
     }
   }
   if (found.options.compare == Compare::kModel) {
+    // The model has no queues and no busy machines: the fastest is what comes nearest to it.
     const Timeline model = predicted(found);
     out += "\n";
-    add_side_by_side(out, phases_of({&model}), side_of("measured", found.runs),
+    add_side_by_side(out, phases_of({&model}), side_of("fastest", found.runs, &Spread::min),
                      side_of("model", model));
     out += '\n';
     add_wrapped(out, "", 2, "model of " + fitted_to(found).sources, style);

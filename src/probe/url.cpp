@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/ascii.h"
+#include "http/structured.h"
 
 namespace penstock::probe {
 namespace {
@@ -47,7 +48,6 @@ bool is_target_byte(char c) {
 }
 
 std::optional<std::string> percent_decoded(std::string_view text) {
-  const auto value = [](char c) { return is_digit(c) ? c - '0' : to_lower(c) - 'a' + 10; };
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] != '%') {
@@ -57,7 +57,7 @@ std::optional<std::string> percent_decoded(std::string_view text) {
     if (i + 2 >= text.size() || !is_hex_digit(text[i + 1]) || !is_hex_digit(text[i + 2])) {
       return std::nullopt;
     }
-    out += static_cast<char>(value(text[i + 1]) * 16 + value(text[i + 2]));
+    out += static_cast<char>(http::hex_value(text[i + 1]) * 16 + http::hex_value(text[i + 2]));
     i += 2;
   }
   return out;
@@ -149,7 +149,7 @@ std::expected<ProxyUrl, std::string> parse_proxy_url(std::string_view text) {
   if (at != rest.npos) {
     auto credentials = percent_decoded(rest.substr(0, at));
     if (!credentials || !std::ranges::none_of(*credentials, [](char c) {
-          return static_cast<uint8_t>(c) < 0x20 || c == 0x7f;
+          return http::is_control(c) || c == '\t';
         })) {
       return std::unexpected("the user and password of the proxy hold a bad %XX");
     }

@@ -46,6 +46,9 @@ class Wire:
         self._thread.start()
 
     def _carry(self):
+        # A wire does not wait for the machine; as far as that can be had.
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), -15)
         under_way = []  # (when it is due, order, to which end, packet)
         order = 0
         while True:

@@ -69,7 +69,7 @@ def proxy(world, shared_penstock):
 
 
 def ask(world, origin, *arguments):
-    return found("--ca", origin.ca, "--timeout", "30s", "-n", 3, *arguments,
+    return found("--ca", origin.ca, "--timeout", "30s", "-n", 5, *arguments,
                  f"https://app.test:{origin.port}/", ns=world.client)
 
 
@@ -112,10 +112,10 @@ def test_the_model_agrees_with_the_measurement(world, origins, proxy, version):
         measured, predicted = shortest(result, word), phase(told, word)["duration_ms"]
         assert measured >= predicted, word
         if predicted:
-            assert measured < 1.5 * predicted + 20, word
+            assert measured < 2 * predicted + 50, word
             assert phase(model, word)["duration_ms"] == pytest.approx(predicted, rel=0.5), word
     total = shortest(result, "total")
-    assert told["total_ms"] <= total < 1.5 * told["total_ms"]
+    assert told["total_ms"] <= total < 2 * told["total_ms"]
 
 
 def test_a_look_up_far_away_is_the_proxys_own_share(world, origins, penstock):
@@ -142,5 +142,5 @@ def test_the_comparison_is_told_in_a_table(world, origins, proxy):
     origin = origins["TLSv1.3"]
     text = report("--ca", origin.ca, "--proxy", proxy.url, "--compare", "model", "-n", 2,
                   f"https://app.test:{origin.port}/", ns=world.client)
-    assert "phase, ms                 measured       model  difference" in text
+    assert "phase, ms                  fastest       model  difference" in text
     assert "model of client-proxy" in text
