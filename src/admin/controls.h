@@ -45,7 +45,16 @@ struct Snapshot {
   uint64_t log_lines_written = 0;
   uint64_t log_lines_dropped = 0;
   double uptime_seconds = 0;
-  std::vector<std::pair<std::string, uint64_t>> ephemeral_ports;  // source address, ports in use
+  struct PortsOf {
+    std::string source;  // address, or "any": the kernel chooses
+    uint64_t in_use = 0;
+    uint64_t resting = 0;  // in TIME_WAIT
+  };
+  std::vector<PortsOf> ports;
+  uint64_t ports_refused = 0;
+  uint64_t ports_refused_by_kernel = 0;
+  uint64_t routes_open = 0;
+  uint64_t routes_passed_over = 0;
 };
 
 class Controls {

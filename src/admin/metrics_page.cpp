@@ -107,10 +107,6 @@ void admission(PrometheusText& text, const Snapshot& snapshot) {
   text.metric("penstock_descriptors", "gauge", "File descriptors.");
   text.sample({{"state", "open"}}, snapshot.descriptors_open);
   text.sample({{"state", "limit"}}, snapshot.descriptors_limit);
-  text.metric("penstock_ephemeral_ports", "gauge",
-              "Local ports in use towards origins, by source address.");
-  for (const auto& [source, ports] : snapshot.ephemeral_ports)
-    text.sample({{"source", source}}, ports);
   text.metric("penstock_pipes", "gauge", "Pipes for splicing.");
   text.sample({{"state", "in_use"}}, sum(snapshot, &Metrics::pipes_in_use));
   text.sample({{"state", "idle"}}, sum(snapshot, &Metrics::pipes_idle));
@@ -182,6 +178,34 @@ void window(PrometheusText& text, const Snapshot& snapshot) {
   text.sample({}, measured.p_wait);
 }
 
+void dialling(PrometheusText& text, const Snapshot& snapshot) {
+  text.metric("penstock_ephemeral_ports", "gauge",
+              "Local ports taken towards origins, by source address, over all origins.");
+  for (const auto& ports : snapshot.ports) {
+    text.sample({{"source", ports.source}, {"state", "in_use"}}, ports.in_use);
+    text.sample({{"source", ports.source}, {"state", "time_wait"}}, ports.resting);
+  }
+  single(text, "penstock_ephemeral_ports_range", "gauge",
+         "Local ports that each source address has towards each origin.", snapshot.local_ports);
+  text.metric("penstock_ports_refused_total", "counter",
+              "Attempts for which a source address had no port, by who knew.");
+  text.sample({{"by", "ledger"}}, snapshot.ports_refused);
+  text.sample({{"by", "kernel"}}, snapshot.ports_refused_by_kernel);
+  single(text, "penstock_routes_open", "gauge",
+         "Addresses that are not tried for now, since most attempts to connect failed.",
+         snapshot.routes_open);
+  single(text, "penstock_routes_passed_over_total", "counter",
+         "How often such an address was passed over.", snapshot.routes_passed_over);
+  text.metric("penstock_spares", "gauge", "Spare connections to origins.");
+  text.sample({{"state", "ready"}}, sum(snapshot, &Metrics::spares_ready));
+  text.metric("penstock_spares_total", "counter",
+              "Spare connections to origins, by what became of them.");
+  text.sample({{"result", "used"}}, sum(snapshot, &Metrics::spares_used));
+  text.sample({{"result", "expired"}}, sum(snapshot, &Metrics::spares_expired));
+  text.sample({{"result", "closed"}}, sum(snapshot, &Metrics::spares_closed));
+  text.sample({{"result", "failed"}}, sum(snapshot, &Metrics::spares_failed));
+}
+
 void names(PrometheusText& text, const Snapshot& snapshot) {
   text.metric("penstock_dns_answers_total", "counter",
               "Questions for the addresses of a name, by where the answer came from.");
@@ -239,6 +263,7 @@ std::string metrics_page(const Snapshot& snapshot) {
   memory(text, snapshot);
   populations(text, snapshot);
   window(text, snapshot);
+  dialling(text, snapshot);
   names(text, snapshot);
   policy(text, snapshot);
   process(text, snapshot);

@@ -106,7 +106,7 @@ Snapshot two_workers() {
   out.uptime_seconds = 1.5;
   out.measured = Measured{.seconds = 10, .set_ups = {4, 0.5, 2}, .utilisation = {0.25, 0.5}};
   out.memory = {.resident = 12, .limit = 34};
-  out.ephemeral_ports = {{"any", 4}, {"10.0.0.1", 5}};
+  out.ports = {{"any", 4, 6}, {"10.0.0.1", 5, 7}};
   return out;
 }
 
@@ -139,7 +139,8 @@ TEST(MetricsPage, AddsUpTheWorkers) {
   EXPECT_EQ(value("penstock_seats"), "100");
   EXPECT_EQ(value("penstock_quota_refused_total{quota=\"ci\",reason=\"setups\"}"), "2");
   EXPECT_EQ(value("penstock_policy_rules"), "7");
-  EXPECT_EQ(value("penstock_ephemeral_ports{source=\"10.0.0.1\"}"), "5");
+  EXPECT_EQ(value("penstock_ephemeral_ports{source=\"10.0.0.1\",state=\"in_use\"}"), "5");
+  EXPECT_EQ(value("penstock_ephemeral_ports{source=\"any\",state=\"time_wait\"}"), "6");
   EXPECT_EQ(value("penstock_loop_stalls_total{worker=\"1\"}"), "1");
   EXPECT_EQ(value("penstock_tunnels_total"), "6");
   EXPECT_EQ(value("penstock_tunnels_ended_total"), "0");

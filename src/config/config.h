@@ -16,6 +16,7 @@
 #include "base/fault.h"
 #include "base/ip.h"
 #include "base/time.h"
+#include "http/authority.h"
 #include "policy/rules.h"
 
 namespace penstock::config {
@@ -65,11 +66,20 @@ struct Dns {
 
 enum class Family : uint8_t { kAny, kV4, kV6 };
 
+// Connections kept ready behind tunnels; without destinations and with none popular: none.
+struct Spares {
+  std::vector<http::Authority> destinations;
+  uint64_t popular = 0;  // also for so many of the most asked destinations of a worker
+  uint64_t each = 2;     // to each address of one of them
+  Duration age = std::chrono::seconds(5);
+};
+
 struct Dial {
   std::vector<IpAddress> source_addresses;
   Family family = Family::kAny;
   Duration keepalive = std::chrono::seconds(60);       // TCP keepalive on both ends; zero: off
   Duration unacknowledged = std::chrono::seconds(60);  // TCP_USER_TIMEOUT on both ends; zero: off
+  Spares spares;
 };
 
 enum class LogLevel : uint8_t { kDebug, kInfo, kWarning, kError };

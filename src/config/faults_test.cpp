@@ -37,8 +37,10 @@ TEST(Faults, NameUnknownKeysAndWhatWasMeant) {
       {"timeout: {}", "2:1: unknown key \"timeout\"; did you mean \"timeouts\"?"},
       {"Workers: 3", "2:1: unknown key \"Workers\"; did you mean \"workers\"?"},
       {"dial:\n  quux: 1",
-       "3:3: dial: unknown key \"quux\"; the keys here are source_addresses, family, keepalive and "
-       "unacknowledged"},
+       "3:3: dial: unknown key \"quux\"; the keys here are source_addresses, family, keepalive, "
+       "unacknowledged and spares"},
+      {"dial: {spares: {destination: []}}",
+       "2:17: dial.spares: unknown key \"destination\"; did you mean \"destinations\"?"},
       {"policy: {rules: [{allow: [\"*:443\"], client: [10.0.0.0/8]}]}",
        "2:37: policy.rules[0]: unknown key \"client\"; did you mean \"clients\"?"},
       {"\"a\\nb\": 1",
@@ -80,6 +82,22 @@ TEST(Faults, NameQuotasThatMakeNoSense) {
        "4:5: name: \"a\" is taken by the quota in line 3; write another"},
       {"quotas: [{tunnels: 1, clients: [10.0.0.1/8]}]",
        "2:33: clients: \"10.0.0.1/8\" has bits behind its length; the network is 10.0.0.0/8"},
+  };
+  expect(kTable);
+}
+
+TEST(Faults, OfSpareConnectionsSayWhatWouldBeRight) {
+  constexpr Wrong kTable[] = {
+      {"dial: {spares: {destinations: [\"*.example.com:443\"]}}",
+       "2:32: dial.spares.destinations[0]: \"*.example.com:443\" is not one destination; write "
+       "host:port, such as api.example.com:443, and no pattern"},
+      {"dial: {spares: {destinations: [api.example.com]}}",
+       "2:32: dial.spares.destinations[0]: \"api.example.com\" is not one destination; write "
+       "host:port, such as api.example.com:443, and no pattern"},
+      {"dial: {spares: {each: 0}}",
+       "2:23: dial.spares.each: found \"0\"; expected a whole number from 1 to 16"},
+      {"dial: {spares: {age: 5m}}",
+       "2:22: dial.spares.age: found \"5m\"; expected at least 100ms and at most 1m"},
   };
   expect(kTable);
 }

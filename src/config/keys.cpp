@@ -8,6 +8,8 @@ namespace {
 // Beyond these, a number is a slip and not a wish.
 constexpr uint64_t kWorkersMax = 1024;
 constexpr uint64_t kHeadFieldsMax = 10'000;
+constexpr uint64_t kPopularMax = 1000;
+constexpr uint64_t kSparesEachMax = 16;
 constexpr uint64_t kKiB = 1024;
 constexpr int64_t kSecond = 1000;  // milliseconds
 constexpr int64_t kDay = 24 * 3600 * kSecond;
@@ -228,12 +230,20 @@ constexpr Key<Dns> kDnsKeys[] = {
 constexpr Word<Family> kFamilies[] = {
     {"any", Family::kAny}, {"v4", Family::kV4}, {"v6", Family::kV6}};
 
+constexpr Key<Spares> kSpareKeys[] = {
+    key<Spares, ListType<AuthorityType>, &Spares::destinations>("destinations"),
+    key<Spares, CountType<0, kPopularMax>, &Spares::popular>("popular"),
+    key<Spares, CountType<1, kSparesEachMax>, &Spares::each>("each"),
+    key<Spares, DurationType<100, 60 * kSecond>, &Spares::age>("age"),
+};
+
 // Both end up in the kernel as an int: seconds up to 32767 and milliseconds.
 constexpr Key<Dial> kDialKeys[] = {
     key<Dial, ListType<AddressType>, &Dial::source_addresses>("source_addresses"),
     key<Dial, WordType<kFamilies>, &Dial::family>("family"),
     key<Dial, SwitchableDurationType<kSecond, 9 * 3600 * kSecond>, &Dial::keepalive>("keepalive"),
     key<Dial, SwitchableDurationType<kSecond, kDay>, &Dial::unacknowledged>("unacknowledged"),
+    key<Dial, MapType<kSpareKeys>, &Dial::spares>("spares"),
 };
 
 constexpr Word<LogLevel> kLevels[] = {{"debug", LogLevel::kDebug},

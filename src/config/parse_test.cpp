@@ -168,7 +168,8 @@ limits: {tunnels: 1000, head_fields: 50, pending: 5, pending_per_destination: 0,
          memory: 512MiB, tunnel_bandwidth: 10MiB/s}
 overload: {close_idle: 5m}
 dns: {servers: [10.0.0.53, "[fd00::53]:5353", "fd00::54"], search: true}
-dial: {source_addresses: [192.0.2.1, "2001:db8::1"], family: v4, keepalive: 0s, unacknowledged: 30s}
+dial: {source_addresses: [192.0.2.1, "2001:db8::1"], family: v4, keepalive: 0s, unacknowledged: 30s,
+       spares: {destinations: ["API.example.com:443", "[2001:DB8::1]:8443"], popular: 5, each: 3, age: 2s}}
 log: {access: /var/log/penstock.log, level: debug, progress: 1m}
 server_timing: true
 )");
@@ -199,6 +200,13 @@ server_timing: true
   EXPECT_EQ(config->dial.family, Family::kV4);
   EXPECT_EQ(config->dial.keepalive, 0s);
   EXPECT_EQ(config->dial.unacknowledged, 30s);
+  const Spares& spares = config->dial.spares;
+  ASSERT_EQ(spares.destinations.size(), 2u);
+  EXPECT_EQ(spares.destinations[0].text(), "api.example.com:443");
+  EXPECT_EQ(spares.destinations[1].text(), "[2001:db8::1]:8443");
+  EXPECT_EQ(spares.popular, 5u);
+  EXPECT_EQ(spares.each, 3u);
+  EXPECT_EQ(spares.age, 2s);
   EXPECT_EQ(config->log.access, "/var/log/penstock.log");
   EXPECT_EQ(config->log.level, LogLevel::kDebug);
   EXPECT_EQ(config->log.progress, 1min);

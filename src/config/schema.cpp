@@ -139,7 +139,18 @@ std::string schema() {
         "source_addresses": {"description": "Addresses to connect from; empty: the kernel chooses.", "type": "array", "items": {"$ref": "#/$defs/ip_address"}, "default": []},
         "family": {"description": "Which addresses of an origin are used.", "enum": ["any", "v4", "v6"], "default": "any"},
         "keepalive": {"$ref": "#/$defs/duration", "description": "TCP keepalive on both ends: 0s for off, or 1s to 9h.", "default": "1m"},
-        "unacknowledged": {"$ref": "#/$defs/duration", "description": "Until sent data that nobody acknowledges ends a tunnel: 0s for off, or 1s to 24h.", "default": "1m"}
+        "unacknowledged": {"$ref": "#/$defs/duration", "description": "Until sent data that nobody acknowledges ends a tunnel: 0s for off, or 1s to 24h.", "default": "1m"},
+        "spares": {
+          "description": "Connections kept ready behind tunnels, unused and for a short time, so that the next tunnel need not wait for one. None unless destinations or popular say so.",
+          "type": "object",
+          "additionalProperties": false,
+          "properties": {
+            "destinations": {"description": "For which destinations.", "type": "array", "items": {"$ref": "#/$defs/authority"}, "default": []},
+            "popular": {"description": "Also for so many of the destinations that a worker is asked for most.", "type": "integer", "minimum": 0, "maximum": 1000, "default": 0},
+            "each": {"description": "To each address of such a destination, per worker.", "type": "integer", "minimum": 1, "maximum": 16, "default": 2},
+            "age": {"$ref": "#/$defs/duration", "description": "An unused one is closed after so long: 100ms to 1m. Shorter than the origin waits for its first byte.", "default": "5s"}
+          }
+        }
       }
     },
     "log": {
@@ -220,6 +231,7 @@ std::string schema() {
       "pattern": "^.+:[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$",
       "examples": ["api.example.com:443", "*.cdn.example.net:443", "*:443", "10.0.0.0/8:9000-9100", "[fd00::1]:22,443"]
     },
+    "authority": {"description": "One destination.", "type": "string", "pattern": "^([0-9A-Za-z._-]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$", "examples": ["api.example.com:443", "10.1.2.3:8080", "[fd00::1]:443"]},
     "identity": {"description": "The name of a client; * stands for any run of characters.", "type": "string", "minLength": 1},
     "name": {"description": "1 to 128 bytes on one line.", "type": "string", "minLength": 1, "maxLength": 128},
     "log_target": {"description": "stdout, stderr, off or the path of a file.", "type": "string", "pattern": "^(stdout|stderr|off|.*/.*[^/])$"}

@@ -145,7 +145,9 @@ TEST(Schema, DefaultsAreThoseOfTheDecoder) {
   const auto plain = parse("listeners: [{address: 127.0.0.1:3128}]", "");
   ASSERT_TRUE(plain);
   int seen = 0;
-  for (const auto& [section, keys] : schema["properties"].items()) {
+  std::map<std::string, json> sections = schema["properties"];
+  sections.emplace("dial.spares", schema["properties"]["dial"]["properties"]["spares"]);
+  for (const auto& [section, keys] : sections) {
     const json none = json::object();
     for (const auto& [name, key] : keys.value("properties", none).items()) {
       if (!key.contains("default")) continue;
@@ -158,6 +160,7 @@ TEST(Schema, DefaultsAreThoseOfTheDecoder) {
       const Config& a = **plain;
       const Config& b = **written;
       const auto all = [](const Config& c) {
+        const Spares& s = c.dial.spares;
         const Timeouts& t = c.timeouts;
         const Limits& l = c.limits;
         const Dns& n = c.dns;
@@ -170,7 +173,8 @@ TEST(Schema, DefaultsAreThoseOfTheDecoder) {
                        n.stale),
             std::tuple(c.dial.source_addresses, c.dial.family, c.dial.keepalive,
                        c.dial.unacknowledged, c.log.access, c.log.level, c.log.progress,
-                       c.policy.mode, c.policy_reload));
+                       c.policy.mode, c.policy_reload),
+            std::tuple(s.destinations, s.popular, s.each, s.age));
       };
       EXPECT_EQ(all(a), all(b)) << path;
     }

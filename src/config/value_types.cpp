@@ -51,6 +51,22 @@ void read_address(const Node& node, const Path& path, Faults& faults, IpAddress&
   read_by(IpAddress::parse, node, path, kWhat, faults, out);
 }
 
+// A pattern would be understood, and then never match: connections are kept for one destination.
+void read_authority(const Node& node, const Path& path, Faults& faults, http::Authority& out) {
+  const std::string* text = text_of(node, path, "host:port, such as api.example.com:443", faults);
+  if (text == nullptr) return;
+  const auto authority = http::parse_authority(*text);
+  if (authority) {
+    out = *authority;
+  } else {
+    blame(node, path,
+          quote(*text) +
+              " is not one destination; write host:port, such as api.example.com:443, "
+              "and no pattern",
+          faults);
+  }
+}
+
 void read_name(const Node& node, const Path& path, Faults& faults, std::string& out) {
   constexpr std::string_view kWhat = "a name of 1 to 128 bytes on one line";
   const std::string* text = text_of(node, path, kWhat, faults);

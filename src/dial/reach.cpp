@@ -19,15 +19,21 @@ int telling(Code code) {
     case Code::kNoDescriptor: return 4;
     case Code::kNoPort: return 3;
     case Code::kUnroutable: return 2;
+    case Code::kBreakerOpen: return 0;
     default: return 1;
   }
+}
+
+// Whether it speaks against the route, and not against us.
+bool blames_route(Code code) {
+  return code == Code::kRefused || code == Code::kDialTimeout || code == Code::kUnroutable;
 }
 
 // The attempts of one reach(): those in flight, the routes still to try, the best excuse so far.
 class Race {
  public:
-  Race(loop::Loop& loop, std::span<const policy::Route> routes, SourcePool& sources)
-      : loop_(loop), sources_(sources), order_(interleave(routes)) {}
+  Race(loop::Loop& loop, std::span<const policy::Route> routes, Means means)
+      : loop_(loop), means_(means), order_(interleave(routes)) {}
 
   bool may_start() const { return next_ < order_.size() && attempts_.size() < room_; }
   bool lost() const { return attempts_.empty() && !may_start(); }
@@ -38,6 +44,9 @@ class Race {
   void watch(loop::Wait& wait);
   // Closes the attempts that failed and gives the first that is connected.
   std::optional<Reached> settle();
+  // Time is up for those in flight. One that began later than `since` had no fair chance, which
+  // says nothing of its route.
+  void give_up(Instant since);
 
   void excuse(const Error& error) {
     if (!excuse_ || telling(error.code) > telling(excuse_->code)) excuse_ = error;
@@ -46,15 +55,22 @@ class Race {
 
  private:
   struct Attempt {
+    admission::PortShare port;
     loop::Stream stream;
     Endpoint to;
+    admission::Routes::Leave leave;
+    Instant began;
+  };
+  struct Connecting {
+    admission::PortShare port;
+    sys::Fd fd;
   };
 
-  sys::SysResult<sys::Fd> connect(const Endpoint& to);
+  Result<Connecting> connect(const Endpoint& to);
   std::optional<Error> outcome(Attempt& attempt) const;
 
   loop::Loop& loop_;
-  SourcePool& sources_;
+  const Means means_;
   const std::vector<Endpoint> order_;
   size_t next_ = 0;
   std::vector<Attempt> attempts_;
@@ -64,13 +80,22 @@ class Race {
 
 bool Race::start() {
   const Endpoint& to = order_[next_];
-  auto fd = connect(to);
-  if (fd) {
+  auto leave = means_.routes.ask(to, loop_.now());
+  if (!leave) {
     ++next_;
-    attempts_.push_back({loop::Stream(loop_, std::move(*fd)), to});
+    excuse({Code::kBreakerOpen});
+    return false;
+  }
+  auto connecting = connect(to);
+  if (connecting) {
+    ++next_;
+    attempts_.push_back({std::move(connecting->port),
+                         loop::Stream(loop_, std::move(connecting->fd)), to, std::move(leave),
+                         loop_.now()});
     return true;
   }
-  const Error error = dial_error(fd.error());
+  const Error error = connecting.error();
+  if (blames_route(error.code)) leave.failed(error.code, loop_.now());
   if (error.code != Code::kNoDescriptor) {
     ++next_;
   } else if (attempts_.empty()) {
@@ -83,14 +108,19 @@ bool Race::start() {
   return false;
 }
 
-sys::SysResult<sys::Fd> Race::connect(const Endpoint& to) {
-  auto fd = sys::start_connect(to, sources_.next(to.address.v6));
-  const size_t choices = sources_.choices(to.address.v6);
-  for (size_t tried = 1; tried < choices; ++tried) {
-    if (fd || dial_error(fd.error()).code != Code::kNoPort) break;
-    fd = sys::start_connect(to, sources_.next(to.address.v6));
+Result<Race::Connecting> Race::connect(const Endpoint& to) {
+  Error error{Code::kNoPort};
+  for (size_t left = means_.sources.choices(to.address.v6); left > 0; --left) {
+    const auto source = means_.sources.next(to.address.v6);
+    auto port = means_.ports.take(source, to, loop_.now());
+    if (!port) continue;
+    auto fd = sys::start_connect(to, source);
+    if (fd) return Connecting{std::move(port), std::move(*fd)};
+    error = dial_error(fd.error());
+    if (error.code != Code::kNoPort) break;
+    port.refused(loop_.now());
   }
-  return fd;
+  return std::unexpected(error);
 }
 
 void Race::watch(loop::Wait& wait) {
@@ -105,7 +135,7 @@ std::optional<Error> Race::outcome(Attempt& attempt) const {
   // On an address of this machine the kernel may pick the very port that is being dialled, and
   // TCP's simultaneous open then connects the socket with itself: the client would talk to an
   // echo instead of hearing that nobody listens there.
-  if (sources_.may_leave_from(attempt.to.port) &&
+  if (means_.sources.may_leave_from(attempt.to.port) &&
       sys::local_endpoint(attempt.stream.fd()) == attempt.to) {
     return Error{Code::kRefused};
   }
@@ -120,20 +150,31 @@ std::optional<Reached> Race::settle() {
       continue;
     }
     const auto error = outcome(attempt);
-    if (!error) return Reached{std::move(attempt.stream), attempt.to};
+    if (!error) {
+      attempt.leave.succeeded(loop_.now());
+      return Reached{std::move(attempt.port), std::move(attempt.stream), attempt.to};
+    }
+    if (blames_route(error->code)) attempt.leave.failed(error->code, loop_.now());
     excuse(*error);
     attempts_.erase(attempts_.begin() + static_cast<ptrdiff_t>(i));
   }
   return std::nullopt;
 }
 
+void Race::give_up(Instant since) {
+  for (Attempt& attempt : attempts_) {
+    if (attempt.began <= since) attempt.leave.failed(Code::kDialTimeout, loop_.now());
+  }
+  excuse({Code::kDialTimeout});
+}
+
 }  // namespace
 
 loop::Task<Result<Reached>> reach(loop::Loop& loop, std::span<const policy::Route> routes,
-                                  SourcePool& sources, Duration attempt_delay, Instant deadline) {
+                                  Means means, Duration attempt_delay, Instant deadline) {
   PENSTOCK_CHECK(!routes.empty());
   attempt_delay = std::max(attempt_delay, kMinAttemptDelay);
-  Race race(loop, routes, sources);
+  Race race(loop, routes, means);
   loop::Timer timer(loop);
   Instant next_start = loop.now();
   while (loop.now() < deadline) {
@@ -152,7 +193,7 @@ loop::Task<Result<Reached>> reach(loop::Loop& loop, std::span<const policy::Rout
     if (auto reached = race.settle()) co_return std::move(*reached);
     if (race.in_flight() < in_flight) next_start = loop.now();
   }
-  race.excuse({Code::kDialTimeout});
+  race.give_up(loop.now() - attempt_delay);
   co_return race.most_telling();
 }
 

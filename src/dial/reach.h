@@ -8,6 +8,8 @@
 #include <span>
 #include <vector>
 
+#include "admission/ports.h"
+#include "admission/routes.h"
 #include "base/error.h"
 #include "base/ip.h"
 #include "base/time.h"
@@ -27,14 +29,25 @@ inline constexpr size_t kMaxAttempts = 6;
 // RFC 8305 section 8: the Minimum Connection Attempt Delay.
 inline constexpr Duration kMinAttemptDelay = std::chrono::milliseconds(10);
 
+// What dialling draws on; all of it outlives the task.
+struct Means {
+  SourcePool& sources;
+  admission::Ports& ports;
+  admission::Routes& routes;
+};
+
 struct Reached {
+  admission::PortShare port;  // of the stream: it goes after the descriptor
   loop::Stream stream;
   Endpoint peer;  // the route that won
 };
 
 // Connects to the first of `routes` that answers: families interleaved beginning with the first
 // route's, a new attempt every `attempt_delay` (at least kMinAttemptDelay) or as soon as one
-// fails. `routes` must not be empty, and `sources` must live until the task ends.
+// fails. `routes` must not be empty. A route whose breaker is open is passed over; what becomes of
+// each attempt is told to the breaker of its route, but for one that ends since another has won, or
+// for want of something of our own. A source address is passed over, before there is a socket, if
+// the ledger of ports says that it has none left towards the route.
 //
 // When all fail the most telling error is reported, not the last. In this order:
 //   kRefused       somebody is there and said no (also: a reset, and a connection to itself)
@@ -45,8 +58,9 @@ struct Reached {
 //   kUnroutable    no packet left. Last but one, since a machine without IPv6 says this of half
 //                  of the routes and it explains nothing about the other half
 //   kDialFailed    anything else
+//   kBreakerOpen   nothing was tried: the breaker of each route is open
 loop::Task<Result<Reached>> reach(loop::Loop& loop, std::span<const policy::Route> routes,
-                                  SourcePool& sources, Duration attempt_delay, Instant deadline);
+                                  Means means, Duration attempt_delay, Instant deadline);
 
 // The order in which reach() tries (RFC 8305 section 4, First Address Family Count 1), cut off
 // after kMaxRoutes.

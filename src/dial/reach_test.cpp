@@ -164,11 +164,13 @@ TEST(Reach, LeavesFromEachSourceAddressInTurn) {
   const auto routes = routes_to({origin.at()});
   SourcePool sources({address("127.2.0.1"), address("127.2.0.2")});
   std::vector<std::string> seen;
+  Shared shared;
+  const Means means{sources, shared.ports, shared.routes};
   loop::Loop loop;
   loop::TaskSet tasks;
   const auto thrice = [&]() -> loop::RootTask {
     for (int i = 0; i < 3; ++i) {
-      const auto reached = co_await reach(loop, routes, sources, kNotByItself, kNever);
+      const auto reached = co_await reach(loop, routes, means, kNotByItself, kNever);
       EXPECT_TRUE(reached);
       seen.push_back(origin.accept_peer().address.text());
     }
@@ -213,6 +215,94 @@ TEST(Reach, RunsOutOfPortsWithoutSourceAddressesToo) {
     }
     EXPECT_EQ(Dial(routes, {}, kNotByItself).failure(), Code::kNoPort);
   });
+}
+
+TEST(Reach, AsksTheKernelForAPortNoMoreOnceBothSayThatThereIsNone) {
+  in_own_network("40000 40003", [] {
+    const auto shared = std::make_shared<Shared>();
+    PortRoom room;
+    room.ports = 4;
+    shared->ports.set_room(room);
+    const Listener origin("127.0.0.1:30001", 64);
+    const auto routes = routes_to({origin.at()});
+    const SourcePool single({address("127.0.0.2")}),
+        both({address("127.0.0.2"), address("127.0.0.3")});
+    std::vector<std::unique_ptr<Dial>> held;
+    for (int i = 0; i < 4; ++i) {
+      held.push_back(std::make_unique<Dial>(routes, single, kNotByItself, Duration{}, shared));
+      ASSERT_TRUE(held.back()->result());
+    }
+    Dial asks(routes, single, kNotByItself, Duration{}, shared);
+    EXPECT_EQ(asks.failure(), Code::kNoPort);
+    EXPECT_EQ(asks.result().error().sys_errno, EADDRNOTAVAIL);
+    Dial knows(routes, single, kNotByItself, Duration{}, shared);
+    EXPECT_EQ(knows.failure(), Code::kNoPort);
+    EXPECT_EQ(knows.result().error().sys_errno, 0) << "nobody asked the kernel";
+    EXPECT_EQ(shared->ports.refused(), 1u);
+
+    Dial next(routes, both, kNotByItself, Duration{}, shared);
+    ASSERT_TRUE(next.result());
+    EXPECT_EQ(sys::local_endpoint(next.result()->stream.fd())->address, address("127.0.0.3"));
+    held.back()->result()->stream.reset_on_close();
+    held.pop_back();
+    EXPECT_TRUE(Dial(routes, single, kNotByItself, Duration{}, shared).result());
+    EXPECT_EQ(shared->routes.open(), 0u) << "our own lack is not the route's fault";
+  });
+}
+
+TEST(Reach, PassesOverARouteWhoseBreakerIsOpen) {
+  const auto shared = std::make_shared<Shared>();
+  const Endpoint nobody = deserted("127.1.0.30");
+  const Listener origin("127.1.0.31:0");
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(Dial(routes_to({nobody}), {}, kNotByItself, Duration{}, shared).failure(),
+              Code::kRefused);
+  }
+  EXPECT_EQ(shared->routes.open(), 1u);
+  Dial skipping(routes_to({nobody, origin.at()}), {}, kNotByItself, Duration{}, shared);
+  ASSERT_TRUE(skipping.result());
+  EXPECT_EQ(skipping.result()->peer, origin.at());
+  EXPECT_EQ(shared->routes.passed_over(), 1u);
+  // With nothing else to try, that is what is said; what was tried tells more.
+  EXPECT_EQ(Dial(routes_to({nobody}), {}, kNotByItself, Duration{}, shared).failure(),
+            Code::kBreakerOpen);
+  EXPECT_EQ(Dial(routes_to({nobody, deserted("127.1.0.32")}), {}, kNotByItself, Duration{}, shared)
+                .failure(),
+            Code::kRefused);
+}
+
+// Ends reach() at once; several rounds of it, as many as would open a breaker.
+void time_out(const std::vector<Endpoint>& to, Duration attempt, Duration patience,
+              const std::shared_ptr<Shared>& shared) {
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(Dial(routes_to(to), {}, attempt, patience, shared).failure(), Code::kDialTimeout);
+  }
+}
+
+TEST(Reach, TakesSilenceForAFailureOfTheRoute) {
+  const auto shared = std::make_shared<Shared>();
+  const Silence silent("127.1.0.33:0");
+  time_out({silent.at()}, kMinAttemptDelay, milliseconds(15), shared);
+  EXPECT_EQ(shared->routes.open(), 1u);
+}
+
+TEST(Reach, DoesNotBlameARouteForTimeThatItNeverHad) {
+  const auto shared = std::make_shared<Shared>();
+  const Silence first("127.1.0.34:0"), second("127.1.0.35:0");
+  // The second attempt begins after 10 ms and is ended after 5 more.
+  time_out({first.at(), second.at()}, kMinAttemptDelay, milliseconds(15), shared);
+  EXPECT_EQ(shared->routes.open(), 1u);
+}
+
+TEST(Reach, DoesNotBlameTheRouteThatLostTheRace) {
+  const auto shared = std::make_shared<Shared>();
+  const Silence silent("127.1.0.36:0");
+  const Listener origin("127.1.0.37:0", 64);
+  for (int i = 0; i < 20; ++i) {
+    Dial dial(routes_to({silent.at(), origin.at()}), {}, kMinAttemptDelay, Duration{}, shared);
+    ASSERT_TRUE(dial.result());
+  }
+  EXPECT_EQ(shared->routes.open(), 0u);
 }
 
 TEST(Reach, TakesAConnectionToItselfForARefusal) {

@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstring>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -59,6 +60,7 @@ class Listener {
 
   Endpoint at() const { return sys::local_endpoint(fd_.get()).value(); }
   Endpoint accept_peer() const { return sys::accept_connection(fd_.get()).value().peer; }
+  int fd() const { return fd_.get(); }
 
  private:
   sys::Fd fd_;
@@ -82,12 +84,20 @@ inline Endpoint deserted(std::string_view host) {
   return Listener(std::string(host) + ":0").at();
 }
 
+// What the workers of a process share.
+struct Shared {
+  admission::Ports ports{PortRoom{}};
+  admission::Routes routes{{}, 1};
+};
+
 // One reach() on a loop, as a connection would run it.
 class Dial {
  public:
   Dial(std::vector<policy::Route> routes, SourcePool sources, Duration attempt_delay,
-       Duration patience = Duration::zero())
-      : routes_(std::move(routes)), sources_(std::move(sources)) {
+       Duration patience = Duration::zero(), std::shared_ptr<Shared> shared = {})
+      : shared_(shared ? std::move(shared) : std::make_shared<Shared>()),
+        routes_(std::move(routes)),
+        sources_(std::move(sources)) {
     tasks_.start(run(attempt_delay, deadline_after(loop_.read_clock(), patience)));
   }
 
@@ -116,9 +126,11 @@ class Dial {
 
  private:
   loop::RootTask run(Duration attempt_delay, Instant deadline) {
-    result_ = co_await reach(loop_, routes_, sources_, attempt_delay, deadline);
+    const Means means{sources_, shared_->ports, shared_->routes};
+    result_ = co_await reach(loop_, routes_, means, attempt_delay, deadline);
   }
 
+  std::shared_ptr<Shared> shared_;
   loop::Loop loop_;
   std::vector<policy::Route> routes_;
   SourcePool sources_;

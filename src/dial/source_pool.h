@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/ip.h"
-#include "sys/socket.h"
+#include "sys/port_room.h"
 
 namespace penstock::dial {
 
@@ -32,7 +32,7 @@ class SourcePool {
     std::vector<IpAddress> addresses;
     size_t next = 0;
   };
-  uint16_t first_port_ = sys::first_ephemeral_port();
+  uint16_t first_port_ = sys::port_room().first;
   Turns v4_;
   Turns v6_;
 };

@@ -33,6 +33,11 @@ Moved Stream::write(std::span<const uint8_t> from) {
   return moved;
 }
 
+bool Stream::silent() const {
+  uint8_t byte;
+  return fd_ && Moved{sys::calls::peek(fd_.get(), &byte, 1)}.would_block();
+}
+
 bool Stream::guard(Duration quiet, Duration unacknowledged) {
   if (std::exchange(guarded_, true)) return false;
   sys::set_liveness(fd_.get(), quiet, unacknowledged);

@@ -46,6 +46,9 @@ class Stream {
 
   Moved read(std::span<uint8_t> into);
   Moved write(std::span<const uint8_t> from);
+  // Open, and the peer has said nothing: no byte, no end and no reset is there to be read. Asks the
+  // kernel, since what epoll has reported may be a turn old.
+  bool silent() const;
 
   // sys::set_liveness(), the first time that it is called; whether this was it.
   bool guard(Duration quiet, Duration unacknowledged);

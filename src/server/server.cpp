@@ -14,6 +14,7 @@
 #include "loop/frame.h"
 #include "observe/program_log.h"
 #include "server/survey.h"
+#include "sys/port_room.h"
 #include "sys/process.h"
 
 namespace penstock::server {
@@ -66,7 +67,9 @@ Server::Server(const config::Snapshot& config, Invocation invocation)
     : invocation_(std::move(invocation)),
       config_(as_invoked(config)),
       signals_(sys::signal_descriptor({SIGTERM, SIGINT, SIGHUP, SIGUSR1})),
-      signal_source_(loop_, signals_.get(), loop::Source::Trigger::kEdge, loop::kReadable) {}
+      signal_source_(loop_, signals_.get(), loop::Source::Trigger::kEdge, loop::kReadable),
+      ports_(sys::port_room()),
+      routes_(config_->breaker, static_cast<uint64_t>(began_.time_since_epoch().count())) {}
 
 Server::~Server() = default;
 
@@ -107,6 +110,8 @@ bool Server::open() {
                                  .epoch = epoch,
                                  .door = door_.get(),
                                  .quotas = &quotas_,
+                                 .ports = &ports_,
+                                 .routes = &routes_,
                                  .log = log_->make_producer(),
                                  .situation = situation,
                                  .pipes_max = room(*config_).pipes_per_worker};
@@ -265,10 +270,12 @@ bool Server::look_at_interfaces() {
   return own_addresses_.learn(std::move(said));
 }
 
-// An address that this machine gets while we run is as much its own as those it had before.
+// An address that this machine gets while we run is as much its own as those it had before; and
+// whoever is out of ports may widen their range.
 loop::RootTask Server::follow_addresses() {
   for (;;) {
     co_await loop::SleepUntil(loop_, loop_.now() + kAddressCheck);
+    ports_.set_room(sys::port_room());
     if (!look_at_interfaces()) continue;
     say(Level::kInfo, "the addresses of this machine have changed");
     adopt(situation_for(config_));
@@ -293,6 +300,7 @@ void Server::reload() {
   } else {
     config_ = *next;
     observe::set_log_level(level_of(config_->log.level));
+    routes_.set(config_->breaker);
     door_->set_limits(door_limits(*config_), loop_.now());
     look_at_interfaces();
     adopt(situation_for(config_));
@@ -304,23 +312,24 @@ void Server::reload() {
 }
 
 loop::Task<admin::Snapshot> Server::snapshot() {
-  const auto answers = co_await survey(loop_, workers_, kAnswerTime, [](session::Worker& worker) {
+  // For what it brings up to now; the answer says only that it did.
+  co_await survey(loop_, workers_, kAnswerTime, [](session::Worker& worker) {
     worker.refresh_metrics();
-    return worker.ports_by_source();
+    return true;
   });
-  std::map<IpAddress, uint64_t> ports;
-  for (const auto& answer : answers) {
-    if (!answer) continue;
-    for (const auto& [source, count] : *answer) ports[source] += count;
-  }
   admin::Snapshot out;
   for (const auto& worker : workers_) {
     const auto& usage = worker->usage();
     out.workers.push_back({worker->metrics(), usage.turns, usage.busy_ns, usage.stalls});
   }
-  for (const auto& [source, count] : ports) {
-    out.ephemeral_ports.emplace_back(source == IpAddress{} ? "any" : source.text(), count);
+  for (const auto& [source, count] : ports_.counts(loop_.now())) {
+    out.ports.push_back(
+        {source == IpAddress{} ? "any" : source.text(), count.in_use, count.resting});
   }
+  out.ports_refused = ports_.refused();
+  out.ports_refused_by_kernel = ports_.refused_by_kernel();
+  out.routes_open = routes_.open();
+  out.routes_passed_over = routes_.passed_over();
   out.seats_taken = door_->seats_taken();
   out.seats = door_->seats();
   out.door = door_->facts(Clock::now());
@@ -329,7 +338,7 @@ loop::Task<admin::Snapshot> Server::snapshot() {
   out.quota_accounts = quotas_.accounts();
   out.memory = watch_->memory();
   out.memory_short = door_->memory_short();
-  out.local_ports = sys::local_port_count();
+  out.local_ports = ports_.room();
   out.measured = watch_->measured();
   out.descriptors_open = open_descriptors();
   out.descriptors_limit = descriptors_;

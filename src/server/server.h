@@ -9,8 +9,10 @@
 #include "admin/controls.h"
 #include "admin/serve.h"
 #include "admission/door.h"
+#include "admission/ports.h"
 #include "admission/quotas.h"
 #include "admission/room.h"
+#include "admission/routes.h"
 #include "config/config.h"
 #include "loop/loop.h"
 #include "loop/task.h"
@@ -75,6 +77,8 @@ class Server final : public admin::Controls {
   OwnAddresses own_addresses_;
   std::unique_ptr<admission::Door> door_;
   admission::Quotas quotas_;
+  admission::Ports ports_;
+  admission::Routes routes_;
   WorkerThreads workers_;
   std::unique_ptr<Watch> watch_;
   std::unique_ptr<admin::AdminServer> admin_;

@@ -29,6 +29,7 @@ class WorkerThread {
 
   // `letter` runs on the worker's thread.
   void post(std::move_only_function<void(session::Worker&)> letter);
+  // Takes in whoever waits, closes the listeners, and gives up the spare connections.
   void stop_accepting();
   // Ends what is left, then the thread.
   LeftBehind stop();

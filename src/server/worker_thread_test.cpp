@@ -69,6 +69,8 @@ class Threads : public testing::Test {
                                    .epoch = 1,
                                    .door = &door_,
                                    .quotas = &quotas_,
+                                   .ports = &ports_,
+                                   .routes = &routes_,
                                    .log = std::make_unique<CountedLog>(lines_),
                                    .situation = open_to_loopback(),
                                    .pipes_max = 4};
@@ -104,6 +106,8 @@ class Threads : public testing::Test {
   std::atomic<int> lines_{0};
   admission::Door door_{{.seats = 1000, .pending = 1000}};
   admission::Quotas quotas_;
+  admission::Ports ports_{PortRoom{}};
+  admission::Routes routes_{{}, 1};
 };
 
 TEST_F(Threads, StartAndStopWithoutTrace) {
@@ -239,10 +243,10 @@ TEST_F(Threads, ServeWhileLettersArriveAndOthersRead) {
       std::promise<void> opened;
       auto last = opened.get_future();
       for (auto& worker : workers) {
-        worker->post([next = i % 2 ? open : shut](session::Worker& w) {
+        worker->post([this, next = i % 2 ? open : shut](session::Worker& w) {
           w.adopt(next);
           w.refresh_metrics();
-          w.ports_by_source();
+          ports_.counts(w.loop().now());
           w.tend_tunnels();
         });
       }

@@ -118,6 +118,31 @@ Task<Result<dns::Answer>> resolve(Connection& c, dns::Wanted wanted) {
   co_return answer;
 }
 
+// Connects the origin by one of `routes`: at once where there is a spare, which is looked at here
+// and used without a wait in between; else by a dial.
+Task<Failure> connect_origin(Connection& c, const std::vector<policy::Route>& routes) {
+  const auto& timeouts = c.config().timeouts;
+  dial::Spares& spares = c.worker.spares();
+  const Instant began = c.worker.loop().read_clock();
+  auto spare = spares.take(routes);
+  c.story.spare = spare.has_value();
+  Result<dial::Reached> reached = fail(Code::kDialFailed);
+  if (spare) {
+    reached = std::move(*spare);
+  } else {
+    reached = co_await while_client_stays(
+        c, dial::reach(c.worker.loop(), routes, c.worker.means(), timeouts.attempt,
+                       deadline_after(began, timeouts.dial)));
+  }
+  c.story.times.dial.add(began, c.worker.loop().read_clock());
+  if (!reached) co_return reached.error();
+  spares.follow(c.story.target, routes, *reached);
+  c.port = std::move(reached->port);
+  c.origin = std::move(reached->stream);
+  c.story.route = reached->peer;
+  co_return std::nullopt;
+}
+
 // Resolves, judges and dials. When the first answer led nowhere and the other address family was
 // still to come, that is waited for and judged in the same way: dialling itself never resolves.
 Task<Failure> reach_origin(Connection& c, const policy::Decision& decision) {
@@ -150,18 +175,8 @@ Task<Failure> reach_origin(Connection& c, const policy::Decision& decision) {
     if (!routes.empty()) {
       // 7. Reach it. From here on the name is only a label: what is dialled was judged.
       c.story.step = Step::kDial;
-      const Instant began = c.worker.loop().read_clock();
-      auto reached = co_await while_client_stays(
-          c, dial::reach(c.worker.loop(), routes, c.worker.sources(), config.timeouts.attempt,
-                         deadline_after(began, config.timeouts.dial)));
-      c.story.times.dial.add(began, c.worker.loop().read_clock());
-      if (reached) {
-        c.origin = std::move(reached->stream);
-        c.story.route = reached->peer;
-        co_return std::nullopt;
-      }
-      failure = reached.error();
-      if (failure->code == Code::kClientGone) co_return failure;
+      failure = co_await connect_origin(c, routes);
+      if (!failure || failure->code == Code::kClientGone) co_return failure;
     } else if (!failure) {
       failure = Error{why};
     }
@@ -247,7 +262,8 @@ Task<Failure> set_up(Connection& c) {
 
   // 5. to 7. Where is it, may that be reached, reach it.
   Failure failure = co_await reach_origin(c, decision);
-  give_permit_back(c, permit, failure);
+  // What was connected before says nothing of how long the destination takes, or how it is.
+  if (!c.story.spare) give_permit_back(c, permit, failure);
   // The policy may have changed meanwhile, and then the new one decides.
   const auto& now = c.worker.situation();
   if (!failure && c.situation != now && !c.adopt(now)) failure = Error{Code::kNameDenied};
@@ -318,6 +334,7 @@ loop::RootTask serve(Worker& worker, Arrival& arrival) {
       // 10. Carry bytes until both halves have closed, both sides are silent, or time is up.
       c.story.step = Step::kCarry;
       c.story.error = co_await tunnel::carry(up, down, patience_of(c));
+      if (!c.story.error && up.ended_first()) c.port.rest(c.worker.loop().now());
     }
   }
   if (c.story.error && c.story.step != Step::kCarry) co_await refuse(c);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "admission/door.h"
+#include "admission/ports.h"
 #include "admission/quotas.h"
 #include "base/list.h"
 #include "loop/stream.h"
@@ -46,6 +47,7 @@ class Connection : public ListNode {
   SituationPtr situation;  // as it was when the connection began, or last let it go on
   Story story;
   loop::Stream client;
+  admission::PortShare port;  // of the origin's stream, which goes before it
   loop::Stream origin;
   std::vector<uint8_t> early;  // what the client sent behind its request, until it is passed on
   admission::QuotaShare quota_share;

@@ -72,7 +72,7 @@ TEST_F(Connections, CountWhatTheyDid) {
     until_heard(far, "0123456789");
     worker_->refresh_metrics();
     EXPECT_EQ(worker_->metrics().bytes_up_copied.value(), 10u);
-    EXPECT_EQ(worker_->ports_by_source().at(IpAddress{}), 1u);
+    EXPECT_EQ(ports_.counts(loop_.now())[IpAddress{}].in_use, 1u);
   }
   until_settled();
   worker_->refresh_metrics();
@@ -289,6 +289,64 @@ TEST_F(Connections, SayHowLongResolvingAndDiallingTookWhenAsked) {
 
 // The goal is 1 KiB of user memory for a tunnel that nobody uses; its frames are most of it
 // (docs/decisions/0010-frames-of-their-own.md).
+TEST_F(Connections, LeaveAPortInTimeWaitOnlyWhereTheirFinWentFirst) {
+  begin();
+  const Origin origin;
+  const auto resting = [&] { return ports_.counts(loop_.now())[IpAddress{}].resting; };
+  {
+    auto [client, far] = tunnel(origin);
+    far.end();
+    until_over(client);
+    client.close();
+    until_settled(1);
+    EXPECT_EQ(resting(), 0u) << "the origin ended first";
+  }
+  {
+    auto [client, far] = tunnel(origin);
+    client.reset();
+    until_settled(2);
+    EXPECT_EQ(resting(), 0u) << "a reset";
+  }
+  {
+    auto [client, far] = tunnel(origin);
+    client.end();
+    until_over(far);
+    far.close();
+    until_settled(3);
+    EXPECT_EQ(resting(), 1u) << "the client ended first, and so did we";
+  }
+  EXPECT_EQ(ports_.counts(loop_.now())[IpAddress{}].in_use, 0u);
+}
+
+TEST_F(Connections, TakeASpareWhereTheirOwnRouteLeadsToOne) {
+  const Origin origin;
+  const std::string target = "127.0.0.1:" + origin.port();
+  begin(kLab, "dial: {spares: {destinations: [\"" + target + "\"], each: 1, age: 60s}}");
+  const auto spares = [&] { return worker_->spares().counts(); };
+  auto [first, far_of_first] = tunnel(origin);
+  until([&] { return spares().ready == 1; });
+  Peer waiting = until_accepted(origin);
+  Peer client = ask(target);
+  until_heard(client, kEstablished);
+  client.say("hello");
+  until_heard(waiting, "hello");
+  EXPECT_EQ(spares().used, 1u);
+  until([&] { return spares().ready == 1; });  // in place of the one that was taken
+  client.reset();
+  until([&] { return lines_.size() == 1; });
+  EXPECT_EQ(lines_[0]["spare"], true);
+  // A new policy that refuses the destination finds nothing to hand out.
+  worker_->adopt(situation(R"(policy: {rules: [{name: none, deny: ["*:1-65535"]}]})"));
+  EXPECT_EQ(spares().ready, 0u);
+  Peer refused = ask(target);
+  until([&] { return refused.listen(), !refused.heard().empty(); });
+  EXPECT_TRUE(refused.heard().starts_with("HTTP/1.1 403 ")) << refused.heard();
+  first.close();
+  refused.close();
+  until([&] { return worker_->live() == 0; });
+  EXPECT_FALSE(lines_.back().contains("spare"));
+}
+
 TEST_F(Connections, HoldLittleMemoryWhileTheirTunnelIsIdle) {
   begin();
   const int64_t before = loop::live_frame_bytes();

@@ -25,6 +25,7 @@ struct Metrics {
   // Refreshed by the worker when the metrics are asked for.
   observe::Counter bytes_up_copied, bytes_up_spliced, bytes_down_copied, bytes_down_spliced;
   observe::Counter pipes_in_use, pipes_idle;
+  observe::Counter spares_ready, spares_used, spares_expired, spares_closed, spares_failed;
   observe::Counter dns_lookups, dns_hits, dns_coalesced, dns_stale, dns_failures, dns_entries,
       dns_in_flight;
 };

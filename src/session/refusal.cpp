@@ -61,6 +61,7 @@ Task<> refuse(Connection& c) {
   const int status = error.facts().status;
   c.origin.reset_on_close();
   c.origin.close();
+  c.port = admission::PortShare();
   std::string words;
   if (!c.story.established && status != 0) {
     c.story.status = static_cast<int16_t>(status);

@@ -219,6 +219,8 @@ class Session : public testing::Test {
                                                       .epoch = 0xabc,
                                                       .door = &door_,
                                                       .quotas = &quotas_,
+                                                      .ports = &ports_,
+                                                      .routes = &routes_,
                                                       .log = std::make_unique<CapturedLog>(lines_),
                                                       .situation = situation(policy, more),
                                                       .pipes_max = 4});
@@ -231,6 +233,7 @@ class Session : public testing::Test {
     EXPECT_EQ(door_.seats_taken(), 0u);
     EXPECT_EQ(door_.pending(), 0u);
     EXPECT_EQ(quotas_.held(), 0u);
+    for (const auto& [source, ports] : ports_.counts(loop_.now())) EXPECT_EQ(ports.in_use, 0u);
   }
 
   Peer connect() {
@@ -311,6 +314,8 @@ class Session : public testing::Test {
   loop::Loop loop_;
   admission::Door door_{admission::DoorLimits{.seats = 100, .pending = 100}};
   admission::Quotas quotas_;
+  admission::Ports ports_{PortRoom{}};
+  admission::Routes routes_{{}, 1};
   Lines lines_;
   NameServer names_;
   policy::Surroundings surroundings_;

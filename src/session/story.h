@@ -99,6 +99,7 @@ struct Story {
   bool would_deny : 1 = false;
   bool established : 1 = false;
   bool client_ended : 1 = false;  // it closed its side before the tunnel carried
+  bool spare : 1 = false;         // its origin was connected before it asked
   bool unread_hello : 1 = false;  // the first bytes were not looked at, or could not be read
 
   Outcome outcome() const;

@@ -23,10 +23,13 @@ Worker::Worker(loop::Loop& loop, Parts parts)
       epoch_(parts.epoch),
       door_(parts.door),
       quotas_(parts.quotas),
+      ports_(parts.ports),
+      routes_(parts.routes),
       log_(std::move(parts.log)),
       situation_(std::move(parts.situation)),
       resolver_(loop, situation_->config->dns, situation_->config->dial.family),
       sources_(situation_->config->dial.source_addresses),
+      spares_(loop, means(), *door_, *situation_->config),
       relay_(parts.pipes_max) {}
 
 Worker::~Worker() {
@@ -36,6 +39,7 @@ Worker::~Worker() {
 void Worker::welcome(sys::Fd fd, const Endpoint& client, admission::Seat seat) {
   metrics_->accepted.add();
   if (!seat) metrics_->shed.add();
+  spares_.yield();
   Arrival arrival{std::move(fd), client, std::move(seat), ++connections_};
   tasks_.start(serve(*this, arrival));
 }
@@ -45,6 +49,7 @@ void Worker::adopt(SituationPtr situation) {
   const config::Config& config = *situation_->config;
   resolver_.reconfigure(config.dns, config.dial.family);
   sources_ = dial::SourcePool(config.dial.source_addresses);
+  spares_.adopt(config);
   if (config.policy_reload == config::PolicyReload::kKeep) return;
   live_.for_each([&](Connection& connection) {
     if (!connection.story.established) return;  // judged anew when it is
@@ -133,22 +138,18 @@ void Worker::refresh_metrics() {
   metrics_->dns_failures.set(dns.failures);
   metrics_->dns_entries.set(dns.entries);
   metrics_->dns_in_flight.set(dns.in_flight);
+  const dial::Spares::Counts& spares = spares_.counts();
+  metrics_->spares_ready.set(spares.ready);
+  metrics_->spares_used.set(spares.used);
+  metrics_->spares_expired.set(spares.expired);
+  metrics_->spares_closed.set(spares.closed);
+  metrics_->spares_failed.set(spares.failed);
   metrics_->pipes_in_use.set(relay_.pipes().in_use());
   metrics_->pipes_idle.set(relay_.pipes().idle());
 }
 
-std::map<IpAddress, uint64_t> Worker::ports_by_source() {
-  std::map<IpAddress, uint64_t> out;
-  const bool ours = !situation_->config->dial.source_addresses.empty();
-  live_.for_each([&](Connection& connection) {
-    if (!connection.origin) return;
-    const auto local = ours ? sys::local_endpoint(connection.origin.fd()) : std::nullopt;
-    ++out[local.value_or(Endpoint{}).address];
-  });
-  return out;
-}
-
 void Worker::tend_tunnels() {
+  spares_.yield();
   const Instant before = std::exchange(tended_, loop_.now());
   const Duration interval = situation_->config->log.progress;
   // How often a tunnel's age holds the interval says whether a line has come due since, and needs

@@ -4,16 +4,18 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "admission/door.h"
+#include "admission/ports.h"
 #include "admission/quotas.h"
+#include "admission/routes.h"
 #include "base/list.h"
 #include "config/config.h"
 #include "dial/source_pool.h"
+#include "dial/spares.h"
 #include "dns/resolver.h"
 #include "loop/loop.h"
 #include "loop/task.h"
@@ -44,6 +46,8 @@ class Worker {
     uint32_t epoch = 0;  // of this process: makes log ids differ between runs
     admission::Door* door = nullptr;
     admission::Quotas* quotas = nullptr;
+    admission::Ports* ports = nullptr;
+    admission::Routes* routes = nullptr;
     std::unique_ptr<observe::LineSink::Producer> log;
     SituationPtr situation;
     size_t pipes_max = 0;
@@ -73,8 +77,6 @@ class Worker {
 
   // Brings the metrics up to now: bytes of live tunnels, presence, pipes, DNS.
   void refresh_metrics();
-  // Connections to origins, by the address that they leave from; 0.0.0.0: the kernel chose it.
-  std::map<IpAddress, uint64_t> ports_by_source();
   // To be called about once a second: asks the kernel to find out when an origin has vanished,
   // which a tunnel shorter than that need not pay for, writes a log line for each tunnel that has
   // lived another `log.progress`, and ends those whose quota of bytes is used up and says so.
@@ -89,7 +91,8 @@ class Worker {
   admission::Door& door() { return *door_; }
   admission::Quotas& quotas() { return *quotas_; }
   dns::Resolver& resolver() { return resolver_; }
-  dial::SourcePool& sources() { return sources_; }
+  dial::Means means() { return {sources_, *ports_, *routes_}; }
+  dial::Spares& spares() { return spares_; }
   tunnel::Relay& relay() { return relay_; }
   Metrics& metrics() { return *metrics_; }
   // Others may read while the worker runs and after it has gone.
@@ -116,10 +119,13 @@ class Worker {
   const uint32_t epoch_;
   admission::Door* door_;
   admission::Quotas* quotas_;
+  admission::Ports* ports_;
+  admission::Routes* routes_;
   std::unique_ptr<observe::LineSink::Producer> log_;
   SituationPtr situation_;
   dns::Resolver resolver_;
   dial::SourcePool sources_;
+  dial::Spares spares_;
   tunnel::Relay relay_;
   std::shared_ptr<Metrics> metrics_ = std::make_shared<Metrics>();
   observe::LimitedLog trouble_;

@@ -67,6 +67,9 @@ int getsockname(int fd, sockaddr* address, socklen_t* length) {
 long recv(int fd, void* buffer, size_t length) {
   return repeat([&] { return ::recv(fd, buffer, length, 0); });
 }
+long peek(int fd, void* buffer, size_t length) {
+  return repeat([&] { return ::recv(fd, buffer, length, MSG_PEEK); });
+}
 long send(int fd, const void* buffer, size_t length) {
   return repeat([&] { return ::send(fd, buffer, length, MSG_NOSIGNAL); });
 }

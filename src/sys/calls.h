@@ -28,6 +28,7 @@ int unsent(int fd);  // SIOCOUTQ: bytes that the peer has not acknowledged
 int getsockname(int fd, sockaddr* address, socklen_t* length);
 
 long recv(int fd, void* buffer, size_t length);
+long peek(int fd, void* buffer, size_t length);        // MSG_PEEK: what recv would say, left there
 long send(int fd, const void* buffer, size_t length);  // MSG_NOSIGNAL
 
 int pipe(int ends[2]);

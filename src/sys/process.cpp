@@ -16,7 +16,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
-#include <fstream>
 #include <string>
 
 #include "base/ascii.h"
@@ -53,13 +52,6 @@ std::chrono::nanoseconds thread_cpu_time() {
   timespec used{};
   PENSTOCK_CHECK(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used) == 0);
   return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
-}
-
-uint64_t local_port_count() {
-  std::ifstream file("/proc/sys/net/ipv4/ip_local_port_range");
-  uint64_t first = 32'768, last = 60'999;  // ip(7)
-  if (file >> first >> last && last >= first) return last - first + 1;
-  return 60'999 - 32'768 + 1;
 }
 
 SysResult<std::vector<IpAddress>> interface_addresses() {

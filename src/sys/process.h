@@ -22,9 +22,6 @@ uint64_t usable_cpus();
 // CPU time that the calling thread has used.
 std::chrono::nanoseconds thread_cpu_time();
 
-// Local ports that one source address has towards one destination (net.ipv4.ip_local_port_range).
-uint64_t local_port_count();
-
 // Addresses of this machine's interfaces. Takes a descriptor for a moment, so it can fail.
 SysResult<std::vector<IpAddress>> interface_addresses();
 

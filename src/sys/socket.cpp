@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 
 #include "sys/calls.h"
 
@@ -138,12 +137,6 @@ std::optional<Endpoint> local_endpoint(int fd) {
   SocketAddress address;
   if (calls::getsockname(fd, address.get(), &address.length) < 0) return std::nullopt;
   return from_sockaddr(address.storage);
-}
-
-uint16_t first_ephemeral_port() {
-  std::ifstream file("/proc/sys/net/ipv4/ip_local_port_range");
-  uint16_t first = 0;
-  return file >> first ? first : 1;
 }
 
 void set_no_delay(int fd) {

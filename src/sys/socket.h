@@ -38,9 +38,6 @@ SysResult<Fd> start_connect(const Endpoint& to, const std::optional<IpAddress>& 
 
 Errno pending_error(int fd);  // SO_ERROR; 0: connected
 std::optional<Endpoint> local_endpoint(int fd);
-// The lowest port that the kernel gives to a connection by itself (net.ipv4.ip_local_port_range,
-// which holds for IPv6 as well); 1 where it cannot be read.
-uint16_t first_ephemeral_port();
 
 void set_no_delay(int fd);
 // An urgent byte is a byte of the stream (RFC 6093, section 6); out of line it would be lost.

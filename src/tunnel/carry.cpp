@@ -100,6 +100,13 @@ PENSTOCK_OWN_FRAME loop::Task<std::optional<Error>> end_behind_answer(Flow& up, 
   co_return cut(up.source(), down.source(), Error{code, error});
 }
 
+// `flow` has passed its end on, and nothing says that its sink had ended before: neither a read of
+// `back` nor a report of the loop's.
+bool ended_first(const Flow& flow, const Flow& back) {
+  return flow.state() == State::kDone && !back.ended() &&
+         !back.source().source().ready(loop::kHangup);
+}
+
 // Arms `timer` only if it would fire too late: a deadline that has moved away, as it does with
 // every byte, is found out when the timer fires.
 void arm_lazily(loop::Timer& timer, Instant wanted) {
@@ -114,6 +121,7 @@ loop::Task<std::optional<Error>> carry(Flow& up, Flow& down, const Patience& pat
   for (;;) {
     if (down.state() == State::kDone) up.close_follows();
     up.pump(now());
+    if (ended_first(up, down)) up.note_ended_first();
     // An origin that answers early and resets (a 413 to a long upload): its answer lies in our
     // socket, in front of the error.
     if (up.state() == State::kWriteFailed && down.state() < State::kDone) down.withhold_end();

@@ -67,6 +67,10 @@ class Flow {
   bool withheld() const { return withheld_; }
   // When the source ends, the sink will be closed at once, and that tells it.
   void close_follows() { close_follows_ = true; }
+  // The sink was told of the end before it had ended the other direction: its socket will go
+  // through TIME_WAIT on our side.
+  void note_ended_first() { ended_first_ = true; }
+  bool ended_first() const { return ended_first_; }
   const Carried& carried() const { return *carried_; }
 
   // Both flows of a tunnel share their two streams, so what to watch is asked per stream.
@@ -132,6 +136,7 @@ class Flow {
   bool source_ended_ : 1 = false;
   bool withheld_ : 1 = false;
   bool close_follows_ : 1 = false;
+  bool ended_first_ : 1 = false;
 };
 static_assert(sizeof(Flow) <= 64);
 

@@ -142,6 +142,10 @@ long recv(int fd, void* buffer, size_t length) {
   if (const int error = faults::refuse_transfer(fd)) return error;
   return answer(::recv(fd, buffer, faults::shorten(length, fd), 0));
 }
+long peek(int fd, void* buffer, size_t length) {
+  if (const int error = faults::refuse_transfer(fd)) return error;
+  return answer(::recv(fd, buffer, length, MSG_PEEK));
+}
 long send(int fd, const void* buffer, size_t length) {
   if (const int error = faults::refuse_transfer(fd)) return error;
   return answer(::send(fd, buffer, faults::shorten(length, fd), MSG_NOSIGNAL));

@@ -16,6 +16,6 @@ Endpoint judged(const policy::Route& route) {
 
 loop::Task<Result<dial::Reached>> dial_judged(loop::Loop& loop,
                                               std::span<const policy::Route> routes,
-                                              dial::SourcePool& sources) {
-  return dial::reach(loop, routes, sources, Duration{}, Instant{});
+                                              dial::Means means) {
+  return dial::reach(loop, routes, means, Duration{}, Instant{});
 }

@@ -10,6 +10,6 @@ using namespace penstock;
 
 loop::Task<Result<dial::Reached>> dial_unjudged(loop::Loop& loop,
                                                 std::span<const Endpoint> endpoints,
-                                                dial::SourcePool& sources) {
-  return dial::reach(loop, endpoints, sources, Duration{}, Instant{});
+                                                dial::Means means) {
+  return dial::reach(loop, endpoints, means, Duration{}, Instant{});
 }
