@@ -14,7 +14,7 @@ namespace {
 constexpr Duration kStep = std::chrono::seconds(1);
 // What a worker has to answer; then the others are looked at without it.
 constexpr Duration kAnswerTime = std::chrono::milliseconds(500);
-// Idle tunnels that one worker closes in a second, whatever was asked for: 10 ms of its time.
+// Idle tunnels that one worker closes in a second, whatever was asked for: they end in one turn.
 constexpr uint64_t kClosedAtOnce = 500;
 
 }  // namespace
