@@ -322,8 +322,8 @@ TEST(Plan, IsAUsageErrorWithOneSentenceWhenSomethingIsMissing) {
 }
 
 TEST(Plan, FailsWhereNothingThatIsGivenCarriesTheLoad) {
-  const Ran ran = penstock({"plan", "--rate", "500/s", "--setup-time", "30ms", "--lifetime",
-                            "10000h", "--nofile", "64"});
+  const Ran ran = penstock(
+      {"plan", "--rate", "500/s", "--setup-time", "30ms", "--lifetime", "8760h", "--nofile", "64"});
   EXPECT_EQ(ran.status, 1);
   EXPECT_THAT(ran.err, HasSubstr("seats do not suffice, not even those of 10000 instances"));
 }
