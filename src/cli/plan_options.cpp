@@ -129,7 +129,7 @@ bool Reader::read_demand() {
   plan::Demand& demand = out_.demand;
   if (live_ && !written_.rate && live.lambda == 0.0) {
     return fail("the proxy has had no set-up {}; ask it under load, or write --rate 100/s",
-                live.window_seconds ? fmt::format("for {:g} s", *live.window_seconds)
+                live.window_seconds ? fmt::format("for {:.3g} s", *live.window_seconds)
                                     : std::string("lately"));
   }
   return read_rate("--rate", written_.rate, &demand.rate) &&

@@ -51,7 +51,7 @@ void add_demand(std::string& out, const PlanRequest& request) {
   if (request.from) {
     fmt::format_to(Output(out), "measured at {}{}\n\n", request.from->text(),
                    request.measured.window_seconds
-                       ? fmt::format(" over {:g} s", *request.measured.window_seconds)
+                       ? fmt::format(" over {:.3g} s", *request.measured.window_seconds)
                        : "");
   }
   const auto row = [&](std::string_view name, const std::string& amount, const std::string& why) {

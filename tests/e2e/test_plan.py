@@ -10,6 +10,7 @@ import xml.etree.ElementTree
 import pytest
 
 from proxy import run_command
+from wire import eventually
 
 LOAD = ["--rate", "20000/s", "--setup-time", "35ms", "--lifetime", "90s", "--cpu-per-connect", "80us",
         "--bandwidth", "4Gbit/s", "--cpu-per-gib", "250ms", "--destinations", "50"]
@@ -150,6 +151,23 @@ def test_a_running_proxy_is_asked_how_much_more_it_takes():
         seats = next(r for r in page["reaches"] if r["resource"] == "seats")
         assert 2.2 < seats["rate_most"] / 400 < 2.4, "9,263 seats, 4,008 in use"
         assert found("--from", url, "--rate", "800/s")["demand"]["rate"] == 800
+
+
+def test_the_page_of_a_real_proxy_is_understood(penstock, echo):
+    proxy = penstock({"workers": 2})
+
+    def measured():
+        proxy.tunnel(echo.authority).close()
+        page = json.loads(proxy.get("/capacity")[2])
+        return page["lambda"] and page["setup_seconds"] and page["tunnel_seconds"] and page
+
+    page = eventually(measured, "a window with set-ups and tunnels")
+    plans = found("--from", "%s:%d" % proxy.admin)
+    assert plans["instance"]["workers"] == 2
+    assert plans["instance"]["seats"] == page["limits"]["seats"]
+    assert plans["instance"]["permits"] == page["limits"]["pending"]
+    assert plans["demand"]["rate"] > 0 and plans["assumed"] == []
+    assert plans["reaches"][0]["rate_most"] > plans["demand"]["rate"], "it is nearly idle"
 
 
 def test_what_a_proxy_does_not_say_is_said_to_be_missing():
