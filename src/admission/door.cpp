@@ -128,8 +128,13 @@ void Door::rest(Destination& at) {
   destinations_.erase(destinations_.find(*idle_.front().authority));
 }
 
+// While most permits are free, a slow destination takes nothing from anybody, and may have what it
+// asks for up to the most that the owner allows; the other half of the permits is kept for those
+// that are well.
 uint64_t Door::limit_of(Destination& at, Instant now) const {
-  return at.limit.at(limits_.destination, at.pending, now);
+  const uint64_t learned = at.limit.at(limits_.destination, at.pending, now);
+  const bool plenty = pending_ * 2 < limits_.pending;
+  return plenty ? limits_.destination.allowed() : learned;
 }
 
 // A client may wait with as many set-ups as there are places free (A. Choudhury and E. Hahne,
@@ -344,13 +349,13 @@ Door::Facts Door::facts(Instant now) const {
   return out;
 }
 
-std::vector<Door::DestinationFacts> Door::destinations(Instant now, size_t most) {
+std::vector<Door::DestinationFacts> Door::destinations(Instant now, size_t most) const {
   std::vector<DestinationFacts> all;
   {
     const std::lock_guard lock(mutex_);
     all.reserve(destinations_.size());
-    for (auto& [authority, at] : destinations_) {
-      all.push_back({authority, at.pending, at.room.size(), limit_of(at, now),
+    for (const auto& [authority, at] : destinations_) {
+      all.push_back({authority, at.pending, at.room.size(), at.limit.last(limits_.destination),
                      at.limit.recent_seconds(), at.limit.no_load_seconds(), at.breaker.state(now),
                      at.breaker.cause()});
     }

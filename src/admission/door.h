@@ -9,7 +9,8 @@
 //                                 (its waiting room)    (the hall)
 //
 // The places at a destination are a bulkhead: however slow it gets, it holds no more of the permits
-// of all than its limit, and its limit shrinks while it is slow.
+// of all than the owner allows one; and once half of all are taken, no more than its adaptive
+// limit, which shrinks while it is slow.
 //
 // Pure: it takes the time as an argument, and calls whoever waits by a function that is given.
 // Thread: any. One lock, held for less than 1 us, twice for each set-up (door_bench.cpp).
@@ -91,14 +92,14 @@ class Door {
     std::string authority;
     uint64_t pending = 0;
     uint64_t waiting = 0;
-    uint64_t limit = 0;
+    uint64_t limit = 0;          // as learned; it binds once half of all permits are taken
     double setup_seconds = 0;    // recent W; 0: none measured
     double no_load_seconds = 0;  // likewise
     Breaker::State breaker = Breaker::State::kClosed;
     std::optional<Code> cause;
   };
   // Those that are not well first, then those with most pending; at most `most`.
-  std::vector<DestinationFacts> destinations(Instant now, size_t most);
+  std::vector<DestinationFacts> destinations(Instant now, size_t most) const;
 
   // Destinations that are remembered while nobody is on the way to them: what was learned of them
   // would be lost, and strangers must not make the memory grow.

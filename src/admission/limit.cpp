@@ -56,6 +56,10 @@ uint64_t AdaptiveLimit::at(const LimitSettings& settings, uint64_t pending, Inst
   return static_cast<uint64_t>(limit_);
 }
 
+uint64_t AdaptiveLimit::last(const LimitSettings& settings) const {
+  return static_cast<uint64_t>(adapts(settings) ? limit_ : most(settings));
+}
+
 void AdaptiveLimit::sample(const LimitSettings& settings, Duration w, uint64_t pending,
                            Instant now) {
   heard_ = now;

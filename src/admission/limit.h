@@ -10,7 +10,7 @@
 //   Chiu
 //              and R. Jain, 1989)
 //
-// Both were put through the same incidents by `penstock plan --simulate`: docs/decisions/0011.
+// Both were put through the same incidents by `penstock plan --incident`: docs/decisions/0011.
 //
 // Samples are resolve and dial, never a tunnel's life, and never a time in our own queue.
 // Pure.   Thread: whoever guards it.   Cost: 56 bytes, some 20 ns for each sample.
@@ -27,6 +27,9 @@ enum class Adapt : uint8_t { kOff, kGradient, kAimd };
 struct LimitSettings {
   Adapt adapt = Adapt::kGradient;
   uint64_t most = 0;  // the limit is never above; 0: it never limits
+
+  // The most in numbers.
+  uint64_t allowed() const { return most == 0 ? UINT64_MAX : most; }
 };
 
 class AdaptiveLimit {
@@ -48,6 +51,9 @@ class AdaptiveLimit {
   // much longer than it ever took has slowed down, whatever the samples before it said: the first
   // sample of a W of 5 s comes after 5 s.
   uint64_t at(const LimitSettings& settings, uint64_t pending, Instant now);
+
+  // The same without looking at the clock: what held when somebody last asked.
+  uint64_t last(const LimitSettings& settings) const;
 
   // One set-up took `w` and ended by itself, while `pending` (itself among them) were under way.
   void sample(const LimitSettings& settings, Duration w, uint64_t pending, Instant now);

@@ -245,6 +245,29 @@ TEST_F(PermitTest, ANameThatDoesNotExistAndAPolicyThatSaysNoAreNoFailures) {
   EXPECT_EQ(ask("a.example:443").state(), State::kHeld);
 }
 
+TEST_F(PermitTest, ASlowDestinationMayHaveWhatNobodyElseNeedsAndNoMoreOnceOthersDo) {
+  DoorLimits all = limits(100, 40, 0);
+  all.destination.adapt = Adapt::kGradient;
+  open(all);
+  std::deque<Permit*> slow;
+  const auto take = [&] { slow.push_back(&ask("slow.example:443")); };
+  for (int i = 0; i < 40; ++i) take();
+  // It has got slow: each of its set-ups takes 5 s where the first took 20 ms.
+  slow.front()->settle(20ms, std::nullopt, now_ += 20ms);
+  slow.pop_front();
+  for (int i = 0; i < 200; ++i) {
+    take();
+    slow.front()->settle(5s, std::nullopt, now_ += 5s / 40);
+    slow.pop_front();
+  }
+  EXPECT_EQ(door_->destinations(now_, 1)[0].pending, 39u) << "permits are plenty";
+  EXPECT_EQ(door_->destinations(now_, 1)[0].limit, AdaptiveLimit::kLeast);
+  for (int i = 0; i < 20; ++i) ask("well" + std::to_string(i) + ".example:443");
+  take();
+  EXPECT_EQ(slow.back()->denial().error.code, Code::kDestinationBusy) << "half of them are taken";
+  EXPECT_EQ(ask("well.example:443").state(), State::kHeld);
+}
+
 TEST_F(PermitTest, ANewLimitLetsInThoseWhoWait) {
   open(limits(1, 1, 8));
   ask("a.example:443");
