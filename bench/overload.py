@@ -129,7 +129,7 @@ async def measure(args, proxy, process, admin, names):
     server = await asyncio.start_server(origin, "127.0.0.1", 0, backlog=4096)
     port = server.sockets[0].getsockname()[1]
     capacity = args.pending / NAME_SECONDS
-    await offer(proxy, port, capacity * args.times, 5, "warm")
+    await offer(proxy, port, capacity * args.times, 10, "warm")
     before = await settled(process, admin)
     quiet = await offer(proxy, port, capacity / 2, 5, "quiet")
     overload = await offer(proxy, port, capacity * args.times, args.seconds, "over")
