@@ -60,7 +60,6 @@ class Blend {
   uint64_t draw_message();  // bytes of a conversation's next one
 
  private:
-
   Random random_;
 };
 

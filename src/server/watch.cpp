@@ -86,7 +86,8 @@ loop::Task<> Watch::make_room() {
   };
   const auto answers = co_await survey(loop_, workers_, kAnswerTime, ask);
   std::vector<std::vector<Instant>> silent_since;
-  for (const auto& answer : answers) silent_since.push_back(answer.value_or(std::vector<Instant>()));
+  for (const auto& answer : answers)
+    silent_since.push_back(answer.value_or(std::vector<Instant>()));
   const auto shares = admission::shares_of(silent_since, wanted);
   for (size_t i = 0; i < workers_.size(); ++i) {
     workers_[i]->post([silence, share = shares[i]](session::Worker& worker) {
