@@ -3,12 +3,13 @@
 FUZZ_SECONDS ?= 60
 ARGS ?=
 
-.PHONY: help build run test fuzz lint demo bench bench-quick clean
+.PHONY: help build run test test-vm fuzz lint demo bench bench-quick clean
 
 help:
 	@echo "make build   build what ships: build/release/penstock"
 	@echo "make run     build it and start the proxy on 127.0.0.1:3128 (ARGS=... for its options)"
 	@echo "make test    every test: release, sanitizers, end to end, corpora, house rules"
+	@echo "make test-vm  those tests alone that boot a kernel of their own, in qemu"
 	@echo "make fuzz    each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) seconds"
 	@echo "make lint    formatting, clang-tidy, house rules"
 	@echo "make demo    one tunnel that is carried and one that is refused, explained"
@@ -25,8 +26,12 @@ run: build
 	@exec build/release/penstock run $(ARGS)
 
 test:
-	@scripts/install-dependencies build test
+	@scripts/install-dependencies build test vm
 	@scripts/test
+
+test-vm: build
+	@scripts/install-dependencies vm
+	@PENSTOCK_BINARY=build/release/penstock /usr/bin/python3 -m pytest tests/vm -q -rP -p no:cacheprovider
 
 fuzz:
 	@scripts/install-dependencies build

@@ -17,6 +17,7 @@
 #include "http/reply.h"
 #include "loop/alongside.h"
 #include "loop/bell.h"
+#include "observe/probes.h"
 #include "session/hello.h"
 #include "session/presence.h"
 #include "session/refusal.h"
@@ -24,6 +25,7 @@
 
 namespace penstock::session {
 
+namespace probe = observe::probe;
 using loop::Task;
 
 namespace {
@@ -115,6 +117,8 @@ Task<Result<dns::Answer>> resolve(Connection& c, dns::Wanted wanted) {
       c, c.worker.resolver().resolve(c.story.target.host, wanted, deadline));
   const Instant ended = c.worker.loop().read_clock();
   c.story.times.resolve.add(began, ended);
+  probe::resolve(c.step_end(micros_between(began, ended), probe::word(answer)),
+                 answer ? answer->addresses.size() : 0);
   co_return answer;
 }
 
@@ -134,7 +138,10 @@ Task<Failure> connect_origin(Connection& c, const std::vector<policy::Route>& ro
         c, dial::reach(c.worker.loop(), routes, c.worker.means(), timeouts.attempt,
                        deadline_after(began, timeouts.dial)));
   }
-  c.story.times.dial.add(began, c.worker.loop().read_clock());
+  const Instant ended = c.worker.loop().read_clock();
+  c.story.times.dial.add(began, ended);
+  probe::dial(c.step_end(micros_between(began, ended), probe::word(reached)),
+              reached ? reached->peer.address : IpAddress());
   if (!reached) co_return reached.error();
   spares.follow(c.story.target, routes, *reached);
   c.port = std::move(reached->port);
@@ -172,6 +179,7 @@ Task<Failure> reach_origin(Connection& c, const policy::Decision& decision) {
     const auto routes = config.rules->judge_addresses(decision, c.asker(), c.story.target, fresh,
                                                       c.situation->surroundings, &why, &would_deny);
     c.story.would_deny |= would_deny;
+    probe::judge_addresses(c.step_end(0, routes.empty() ? probe::word(why) : ""), routes.size());
     if (!routes.empty()) {
       // 7. Reach it. From here on the name is only a label: what is dialled was judged.
       c.story.step = Step::kDial;
@@ -205,12 +213,17 @@ Task<Failure> get_permit(Connection& c, admission::Permit& permit) {
   if (state == State::kAtDestination || state == State::kInHall) {
     const Instant deadline = deadline_after(began, c.config().timeouts.queue);
     const auto waited = co_await while_client_stays(c, wait_for_room(c, permit, deadline));
-    if (!waited) co_return waited.error();
+    if (!waited) {
+      probe::admit(c.step_end(micros_between(began, loop.now()), probe::word(waited)));
+      co_return waited.error();
+    }
     state = *waited;
   }
   c.story.times.queue.add(began, loop.now());
-  if (state == State::kHeld) co_return std::nullopt;
-  co_return c.story.deny(permit.denial());
+  Failure refused;
+  if (state != State::kHeld) refused = c.story.deny(permit.denial());
+  probe::admit(c.step_end(micros_between(began, loop.now()), probe::word(refused)));
+  co_return refused;
 }
 
 // What the set-up says of its destination goes with the permit.
@@ -235,15 +248,17 @@ Task<Failure> set_up(Connection& c) {
   // 1. What is asked?
   const auto request = co_await read_request(c);
   c.story.times.head.add(c.story.accepted, c.worker.loop().read_clock());
+  if (request) c.story.target = request->target;
+  probe::head(c.step_end(c.story.times.head.value(), probe::word(request)));
   if (!request) co_return request.error();
-  c.story.target = request->target;
   const Presence pending(c.worker.metrics().set_ups, c.worker.loop());
 
-  // 2. Who asks? By address alone so far; it never waits.
-  // And has it had its share?
+  // 2. Who asks? By address alone so far; it never waits. And has it had its share?
   c.story.step = Step::kIdentify;
   auto share = c.worker.quotas().admit(*c.config().quotas, c.asker(), c.worker.loop().now());
-  if (!share) co_return c.story.deny(share.error());
+  const Failure over_quota = share ? Failure() : c.story.deny(share.error());
+  probe::identify(c.step_end(0, probe::word(over_quota)));
+  if (over_quota) co_return over_quota;
   c.quota_share = std::move(*share);
 
   // 3. May this client use this name? A refused name takes nobody's place and is never looked up.
@@ -253,7 +268,10 @@ Task<Failure> set_up(Connection& c) {
   c.story.allowed = decision.allowed;
   c.story.would_deny = decision.would_deny;
   c.story.rule = decision.rule;
-  if (!decision.allowed) co_return Error{Code::kNameDenied};
+  const Failure denied = decision.allowed ? Failure() : Error{Code::kNameDenied};
+  probe::judge_name(c.step_end(0, probe::word(denied)),
+                    c.story.rule ? c.story.rule->name.c_str() : "");
+  if (denied) co_return denied;
 
   // 4. Is there room? Asked before DNS and connect, since those are what overload breaks first.
   c.story.step = Step::kAdmit;
@@ -288,6 +306,7 @@ Task<Failure> say_established(Connection& c) {
   c.story.established = true;
   c.story.opening.add(c.story.accepted, c.worker.loop().now());
   c.worker.metrics().tunnels.arrive(c.story.opened());
+  probe::established(c.step_end(micros_between(c.story.accepted, c.worker.loop().now())));
   co_return std::nullopt;
 }
 
@@ -317,6 +336,8 @@ tunnel::Patience patience_of(const Connection& c) {
 loop::RootTask serve(Worker& worker, Arrival& arrival) {
   loop::RootTask::promise_type& root = co_await loop::ThisTask{};
   Connection c(worker, root, arrival);
+  probe::accept(c.step_end(0, c.seated() ? "" : probe::word(Code::kNoSeat)),
+                c.story.client.address);
   co_await open_tunnel(c);
   if (!c.story.error) {
     tunnel::Flow up(c.worker.relay(), c.client, c.origin, c.story.up);
@@ -328,6 +349,8 @@ loop::RootTask serve(Worker& worker, Arrival& arrival) {
     // for; otherwise an allowed name is the way to any other on the same servers.
     c.story.step = Step::kHello;
     co_await read_hello(c, down);
+    probe::hello(c.step_end(c.story.times.hello.value(), probe::word(c.story.error)),
+                 c.story.hello ? c.story.hello->sni.c_str() : "");
     if (!c.story.error) {
       if (!c.early.empty()) up.deliver_first(std::move(c.early));
 

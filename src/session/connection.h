@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "loop/stream.h"
 #include "loop/task.h"
+#include "observe/probes.h"
 #include "session/story.h"
 #include "session/worker.h"
 
@@ -42,6 +43,10 @@ class Connection : public ListNode {
   bool seated() const { return static_cast<bool>(seat_); }
   const config::Config& config() const { return *situation->config; }
   policy::Asker asker() const { return {story.client.address, {}}; }
+  // What the probes say of a step that took so long and ended so.
+  observe::probe::Step step_end(int64_t us, const char* error = "") const {
+    return {story.number, story.target.host.c_str(), story.target.port, us, error};
+  }
 
   Worker& worker;
   SituationPtr situation;  // as it was when the connection began, or last let it go on

@@ -4,9 +4,13 @@
 
 #include "base/json.h"
 #include "base/wall_time.h"
+#include "observe/probes.h"
 #include "sys/socket.h"
 
 namespace penstock::session {
+
+namespace probe = observe::probe;
+
 namespace {
 
 // Where a step was not reached its field is absent rather than zero.
@@ -76,7 +80,11 @@ void kernel_view(JsonWriter& json, const loop::Stream& origin) {
   json.field("retransmits", uint64_t{facts->retransmits}).end_object();
 }
 
-void write_line(Connection& c, std::string_view outcome) {
+int64_t age_us(Connection& c) {
+  return micros_between(c.story.accepted, c.worker.loop().read_clock());
+}
+
+void write_line(Connection& c, std::string_view outcome, int64_t total_us) {
   std::string line;
   line.reserve(768);
   std::string when, id;
@@ -97,7 +105,7 @@ void write_line(Connection& c, std::string_view outcome) {
   judgement(json, c.story);
   ending(json, c.story, outcome);
   json.field("bytes_up", c.story.up.total()).field("bytes_down", c.story.down.total());
-  times(json, c.story.times, micros_between(c.story.accepted, c.worker.loop().read_clock()));
+  times(json, c.story.times, total_us);
   kernel_view(json, c.origin);
   json.end_object();
   c.worker.log().write(line);  // the sink counts those that find no room
@@ -134,12 +142,17 @@ void settle(Connection& c) {
   record(metrics.dial, c.story.times.dial);
   record(metrics.hello, c.story.times.hello);
   record(metrics.server_hello, c.story.times.server_hello);
-  write_line(c, outcome_word(outcome));
+  const int64_t total_us = age_us(c);
+  if (c.story.step == Step::kCarry) {
+    probe::carry(c.step_end(total_us), c.story.up.total(), c.story.down.total());
+  }
+  probe::settle(c.step_end(total_us, probe::word(c.story.error)), outcome_word(outcome));
+  write_line(c, outcome_word(outcome), total_us);
 }
 
 void log_progress(Connection& c) {
   note_server_hello(c.story);
-  write_line(c, "open");
+  write_line(c, "open", age_us(c));
 }
 
 }  // namespace penstock::session
