@@ -64,6 +64,8 @@ class Controls {
   // Asks each worker to bring its numbers up to now; one that does not answer within a second is
   // reported as it last was.
   virtual loop::Task<Snapshot> snapshot() = 0;
+  // What /metrics says; the snapshot as Prometheus text, unless it is another process than a proxy.
+  virtual loop::Task<std::string> metrics();
 };
 
 }  // namespace penstock::admin

@@ -59,6 +59,9 @@ void steps(PrometheusText& text, const Snapshot& snapshot) {
   text.histogram({{"step", "dial"}}, sum(snapshot, &Metrics::dial));
   text.histogram({{"step", "hello"}}, sum(snapshot, &Metrics::hello));
   text.histogram({{"step", "server_hello"}}, sum(snapshot, &Metrics::server_hello));
+  text.metric("penstock_kernel_connect_seconds", "histogram",
+              "SYN to SYN-ACK of connections to origins, by the kernel's clock.");
+  text.histogram({}, sum(snapshot, &Metrics::kernel_connect));
 }
 
 void bytes(PrometheusText& text, const Snapshot& snapshot) {

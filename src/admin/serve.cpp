@@ -43,9 +43,8 @@ std::string response(const Page& page, bool with_body) {
 Task<Page> page_for(Controls& controls, std::string path) {
   path = path.substr(0, path.find('?'));
   if (path == "/metrics") {
-    const Snapshot snapshot = co_await controls.snapshot();
-    co_return Page{.type = "text/plain; version=0.0.4; charset=utf-8",
-                   .body = metrics_page(snapshot)};
+    std::string metrics = co_await controls.metrics();
+    co_return Page{.type = "text/plain; version=0.0.4; charset=utf-8", .body = std::move(metrics)};
   }
   if (path == "/capacity") {
     const Snapshot snapshot = co_await controls.snapshot();
@@ -90,6 +89,11 @@ Task<Result<http::GetRequest>> read_get(loop::Loop& loop, loop::Stream& client,
 }
 
 }  // namespace
+
+Task<std::string> Controls::metrics() {
+  const Snapshot now = co_await snapshot();
+  co_return metrics_page(now);
+}
 
 AdminServer::AdminServer(loop::Loop& loop, Controls& controls, sys::Fd listener, Duration patience)
     : loop_(loop),

@@ -243,6 +243,35 @@ void add_probe(CLI::App& app, ProbeOptions& options) {
       "is shown), 2 usage error.");
 }
 
+void add_trace(CLI::App& app, TraceOptions& options) {
+  auto* command = app.add_subcommand("trace", "Measure any program's connections in the kernel");
+  command->add_option("--pid", options.pid, "Of this process and its children")->type_name("PID");
+  command->add_option("--comm", options.comm, "Of processes of this name and their children")
+      ->type_name("NAME");
+  command->add_option("--cgroup", options.cgroup, "Of a cgroup (version 2)")->type_name("DIR");
+  command->add_flag("--self", options.self, "Of the cgroup that this command runs in");
+  command->add_option("--interface", options.interface, "Of the packets of an interface")
+      ->type_name("NAME");
+  command
+      ->add_option("--backend", options.backend,
+                   "auto (default), fentry, kprobe, sock_ops, packets or sock_diag")
+      ->type_name("WORD");
+  command->add_option("--by", options.by, "destination, or none (default)")->type_name("WORD");
+  command->add_option("--interval", options.interval, "Between two reports (1s)")->type_name("DUR");
+  command->add_option("--duration", options.duration, "Until it ends by itself")->type_name("DUR");
+  command->add_flag("--json", options.json, "One JSON object per report, a line each");
+  command->add_option("--prometheus", options.prometheus, "Serve metrics here meanwhile")
+      ->type_name("ADDR:PORT");
+  command->add_option("--plot", options.plot, "Write a picture at the end (SVG)")
+      ->type_name("FILE");
+  command->footer(
+      "Without --pid, --comm, --cgroup, --self or --interface: every connection of this machine.\n"
+      "BPF takes CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, or root; without them sock_diag says "
+      "what\n"
+      "it knows. Ends on SIGINT or SIGTERM, with a total. Exit status: 0 done, 1 nothing could be\n"
+      "traced, 2 usage error.");
+}
+
 bool knows(const CLI::App& app, const char* command) {
   for (const CLI::App* known : app.get_subcommands([](const CLI::App*) { return true; })) {
     if (known->get_name() == command) return true;
@@ -270,12 +299,15 @@ int run(int argc, char** argv) {
   add_plan(app, plan_options);
   add_probe(app, probe_options);
   add_load(app, load_options, origin_options);
+  TraceOptions trace_options;
+  add_trace(app, trace_options);
   app.add_subcommand("version", "Print the version");
   if (argc > 1 && argv[1][0] != '-' && !knows(app, argv[1])) {
-    fmt::print(stderr,
-               "no command \"{}\"; there are run, check, explain, plan, probe, load and version "
-               "(--help says more)\n",
-               argv[1]);
+    fmt::print(
+        stderr,
+        "no command \"{}\"; there are run, check, explain, plan, probe, load, trace and version "
+        "(--help says more)\n",
+        argv[1]);
     return kUsage;
   }
   try {
@@ -291,6 +323,7 @@ int run(int argc, char** argv) {
   if (const CLI::App* command = app.get_subcommand("load"); command->parsed()) {
     return command->got_subcommand("origin") ? load_origin(origin_options) : load(load_options);
   }
+  if (app.got_subcommand("trace")) return trace(trace_options);
   std::puts("penstock " PENSTOCK_VERSION);
   return kDone;
 }

@@ -88,10 +88,10 @@ TEST(CommandLine, WithAnUnknownCommandOrOptionIsAUsageError) {
 }
 
 TEST(CommandLine, NamesTheCommandsThereAre) {
-  EXPECT_EQ(
-      penstock({"frobnicate"}).err,
-      "no command \"frobnicate\"; there are run, check, explain, plan, probe, load and version "
-      "(--help says more)\n");
+  EXPECT_EQ(penstock({"frobnicate"}).err,
+            "no command \"frobnicate\"; there are run, check, explain, plan, probe, load, trace "
+            "and version "
+            "(--help says more)\n");
 }
 
 TEST(CommandLine, HelpsWithEveryCommand) {

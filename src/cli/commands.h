@@ -86,6 +86,16 @@ struct ProbeOptions {
 };
 int probe(const ProbeOptions& written);
 
+// cli/trace_options.h reads them.
+struct TraceOptions {
+  Word pid, comm, cgroup, interface;
+  bool self = false;
+  Word interval, duration, by, backend;
+  bool json = false;
+  Word prometheus, plot;
+};
+int trace(const TraceOptions& written);
+
 // Exit statuses.
 inline constexpr int kDone = 0;
 inline constexpr int kFailed = 1;  // the thing asked for failed

@@ -90,6 +90,13 @@ struct Log {
   Duration progress = Duration::zero();  // a line per this interval for long tunnels; zero: none
 };
 
+enum class KernelObservation : uint8_t { kOff, kAuto };
+
+struct Observe {
+  // A BPF program on the proxy's cgroup that times connects; auto: where the kernel permits it.
+  KernelObservation kernel = KernelObservation::kOff;
+};
+
 enum class PolicyReload : uint8_t { kRecheck, kKeep };
 
 struct Listener {
@@ -111,6 +118,7 @@ struct Config {
   Dns dns;
   Dial dial;
   Log log;
+  Observe observe;
   bool server_timing = false;
   std::shared_ptr<const policy::Rules> rules;
   std::shared_ptr<const admission::QuotaList> quotas;

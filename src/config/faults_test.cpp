@@ -46,7 +46,7 @@ TEST(Faults, NameUnknownKeysAndWhatWasMeant) {
       {"\"a\\nb\": 1",
        "2:1: unknown key \"a\\u000ab\"; the keys here are listeners, admin, workers, policy, "
        "quotas, timeouts, "
-       "limits, overload, breaker, dns, dial, log and server_timing"},
+       "limits, overload, breaker, dns, dial, log, observe and server_timing"},
   };
   expect(kTable);
 }

@@ -257,6 +257,13 @@ constexpr Key<Log> kLogKeys[] = {
     key<Log, SwitchableDurationType<kSecond, kDay>, &Log::progress>("progress"),
 };
 
+constexpr Word<KernelObservation> kKernelObservations[] = {{"off", KernelObservation::kOff},
+                                                           {"auto", KernelObservation::kAuto}};
+
+constexpr Key<Observe> kObserveKeys[] = {
+    key<Observe, WordType<kKernelObservations>, &Observe::kernel>("kernel"),
+};
+
 constexpr Key<Config> kKeys[] = {
     key<Config, ListType<MapType<kListenerKeys>, Emptiness::kRefused>, &Config::listeners>(
         "listeners", kRequired),
@@ -272,6 +279,7 @@ constexpr Key<Config> kKeys[] = {
     key<Config, MapType<kDnsKeys>, &Config::dns>("dns"),
     key<Config, MapType<kDialKeys>, &Config::dial>("dial"),
     key<Config, MapType<kLogKeys>, &Config::log>("log"),
+    key<Config, MapType<kObserveKeys>, &Config::observe>("observe"),
     key<Config, BooleanType, &Config::server_timing>("server_timing"),
 };
 

@@ -163,6 +163,14 @@ std::string schema() {
         "progress": {"$ref": "#/$defs/duration", "description": "A further line per so long for long tunnels: 0s for none, or 1s to 24h.", "default": "0s"}
       }
     },
+    "observe": {
+      "description": "What the kernel is asked about connections.",
+      "type": "object",
+      "additionalProperties": false,
+      "properties": {
+        "kernel": {"description": "auto: a BPF program on the proxy's cgroup times each connect, where the kernel permits it.", "enum": ["off", "auto"], "default": "off"}
+      }
+    },
     "server_timing": {"description": "Whether the 200 says how long resolve and dial took (Server-Timing).", "type": "boolean", "default": false}
   },
   "$defs": {

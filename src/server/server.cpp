@@ -103,6 +103,7 @@ bool Server::open() {
   sockets_ = std::move(*sockets);
   door_ = std::make_unique<admission::Door>(door_limits(*config_));
   look_at_interfaces();
+  if (config_->observe.kernel == config::KernelObservation::kAuto) open_dial_clock();
   const auto situation = situation_for(config_);
   const auto epoch = static_cast<uint32_t>(std::time(nullptr));
   for (uint64_t i = 0; i < worker_count_; ++i) {
@@ -114,7 +115,8 @@ bool Server::open() {
                                  .routes = &routes_,
                                  .log = log_->make_producer(),
                                  .situation = situation,
-                                 .pipes_max = room(*config_).pipes_per_worker};
+                                 .pipes_max = room(*config_).pipes_per_worker,
+                                 .dial_clock = dial_clock_ ? &*dial_clock_ : nullptr};
     workers_.push_back(
         std::make_unique<WorkerThread>(std::move(parts), std::move(sockets_.per_worker[i])));
   }
@@ -123,6 +125,17 @@ bool Server::open() {
     admin_ = std::make_unique<admin::AdminServer>(loop_, *this, std::move(sockets_.admin));
   }
   return true;
+}
+
+// Without it the proxy is as good, and its log says less.
+void Server::open_dial_clock() {
+  auto clock = bpf::DialClock::open();
+  if (clock) {
+    dial_clock_.emplace(std::move(*clock));
+    say(Level::kInfo, "the kernel times connects: " + dial_clock_->where());
+  } else {
+    say(Level::kWarning, "the kernel does not time connects (observe.kernel): " + clock.error());
+  }
 }
 
 void Server::announce() const {
@@ -248,6 +261,7 @@ bool Server::can_follow(const config::Config& next) const {
   if (next.admin != config_->admin) fixed = "admin";
   if (next.workers != config_->workers) fixed = "workers";
   if (next.log.access != config_->log.access) fixed = "log.access";
+  if (next.observe.kernel != config_->observe.kernel) fixed = "observe.kernel";
   if (fixed.empty()) return true;
   say(Level::kError, fmt::format("`{}` cannot change while running; restart to change it", fixed));
   return false;

@@ -13,6 +13,7 @@
 #include "admission/quotas.h"
 #include "admission/room.h"
 #include "admission/routes.h"
+#include "bpf/dial_clock.h"
 #include "config/config.h"
 #include "loop/loop.h"
 #include "loop/task.h"
@@ -51,6 +52,7 @@ class Server final : public admin::Controls {
   loop::RootTask obey_signals();
   loop::RootTask drain();
   void reload();
+  void open_dial_clock();
   bool look_at_interfaces();
   loop::RootTask follow_addresses();
   void adopt(const session::SituationPtr& situation);
@@ -79,6 +81,7 @@ class Server final : public admin::Controls {
   admission::Quotas quotas_;
   admission::Ports ports_;
   admission::Routes routes_;
+  std::optional<bpf::DialClock> dial_clock_;  // before the workers, which ask it
   WorkerThreads workers_;
   std::unique_ptr<Watch> watch_;
   std::unique_ptr<admin::AdminServer> admin_;

@@ -71,11 +71,22 @@ void times(JsonWriter& json, const StepTimes& times, int64_t total_us) {
   json.field("total_us", total_us);
 }
 
-void kernel_view(JsonWriter& json, const loop::Stream& origin) {
+using Handshake = std::optional<bpf::DialClock::Handshake>;
+
+Handshake kernel_handshake(const Connection& c) {
+  const bpf::DialClock* const clock = c.worker.dial_clock();
+  return clock && c.origin ? clock->handshake(c.origin.fd()) : std::nullopt;
+}
+
+void kernel_view(JsonWriter& json, const loop::Stream& origin, const Handshake& handshake) {
   if (!origin) return;
   const auto facts = sys::tcp_facts(origin.fd());
   if (!facts) return;
   json.key("tcp").begin_object();
+  if (handshake) {
+    json.field("connect_us", micros_between({}, Instant(handshake->connect)));
+    json.field("syn_retransmits", handshake->syn_retransmits);
+  }
   json.field("rtt_us", uint64_t{facts->rtt_us}).field("min_rtt_us", uint64_t{facts->min_rtt_us});
   json.field("retransmits", uint64_t{facts->retransmits}).end_object();
 }
@@ -84,7 +95,8 @@ int64_t age_us(Connection& c) {
   return micros_between(c.story.accepted, c.worker.loop().read_clock());
 }
 
-void write_line(Connection& c, std::string_view outcome, int64_t total_us) {
+void write_line(Connection& c, std::string_view outcome, int64_t total_us,
+                const Handshake& handshake) {
   std::string line;
   line.reserve(768);
   std::string when, id;
@@ -106,7 +118,7 @@ void write_line(Connection& c, std::string_view outcome, int64_t total_us) {
   ending(json, c.story, outcome);
   json.field("bytes_up", c.story.up.total()).field("bytes_down", c.story.down.total());
   times(json, c.story.times, total_us);
-  kernel_view(json, c.origin);
+  kernel_view(json, c.origin, handshake);
   json.end_object();
   c.worker.log().write(line);  // the sink counts those that find no room
 }
@@ -142,17 +154,19 @@ void settle(Connection& c) {
   record(metrics.dial, c.story.times.dial);
   record(metrics.hello, c.story.times.hello);
   record(metrics.server_hello, c.story.times.server_hello);
+  const Handshake handshake = kernel_handshake(c);
+  if (handshake) metrics.kernel_connect.record(handshake->connect);
   const int64_t total_us = age_us(c);
   if (c.story.step == Step::kCarry) {
     probe::carry(c.step_end(total_us), c.story.up.total(), c.story.down.total());
   }
   probe::settle(c.step_end(total_us, probe::word(c.story.error)), outcome_word(outcome));
-  write_line(c, outcome_word(outcome), total_us);
+  write_line(c, outcome_word(outcome), total_us, handshake);
 }
 
 void log_progress(Connection& c) {
   note_server_hello(c.story);
-  write_line(c, "open", age_us(c));
+  write_line(c, "open", age_us(c), kernel_handshake(c));
 }
 
 }  // namespace penstock::session

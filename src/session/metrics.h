@@ -22,6 +22,7 @@ struct Metrics {
   observe::Population set_ups;     // from a whole request head until connected or failed
   observe::Population tunnels;     // established and not ended
   observe::Histogram head, queue, resolve, dial, hello, server_hello;
+  observe::Histogram kernel_connect;  // SYN to SYN-ACK, where the kernel is asked
   // Refreshed by the worker when the metrics are asked for.
   observe::Counter bytes_up_copied, bytes_up_spliced, bytes_down_copied, bytes_down_spliced;
   observe::Counter pipes_in_use, pipes_idle;

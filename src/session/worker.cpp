@@ -30,7 +30,8 @@ Worker::Worker(loop::Loop& loop, Parts parts)
       resolver_(loop, situation_->config->dns, situation_->config->dial.family),
       sources_(situation_->config->dial.source_addresses),
       spares_(loop, means(), *door_, *situation_->config),
-      relay_(parts.pipes_max) {}
+      relay_(parts.pipes_max),
+      dial_clock_(parts.dial_clock) {}
 
 Worker::~Worker() {
   end_all(Code::kAborted);

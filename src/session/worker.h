@@ -13,6 +13,7 @@
 #include "admission/quotas.h"
 #include "admission/routes.h"
 #include "base/list.h"
+#include "bpf/dial_clock.h"
 #include "config/config.h"
 #include "dial/source_pool.h"
 #include "dial/spares.h"
@@ -51,6 +52,7 @@ class Worker {
     std::unique_ptr<observe::LineSink::Producer> log;
     SituationPtr situation;
     size_t pipes_max = 0;
+    const bpf::DialClock* dial_clock = nullptr;  // none: the kernel is not asked
   };
 
   Worker(loop::Loop& loop, Parts parts);
@@ -94,6 +96,7 @@ class Worker {
   dial::Means means() { return {sources_, *ports_, *routes_}; }
   dial::Spares& spares() { return spares_; }
   tunnel::Relay& relay() { return relay_; }
+  const bpf::DialClock* dial_clock() const { return dial_clock_; }
   Metrics& metrics() { return *metrics_; }
   // Others may read while the worker runs and after it has gone.
   std::shared_ptr<const Metrics> shared_metrics() const { return metrics_; }
@@ -127,6 +130,7 @@ class Worker {
   dial::SourcePool sources_;
   dial::Spares spares_;
   tunnel::Relay relay_;
+  const bpf::DialClock* const dial_clock_;
   std::shared_ptr<Metrics> metrics_ = std::make_shared<Metrics>();
   observe::LimitedLog trouble_;
   uint64_t connections_ = 0;

@@ -21,7 +21,7 @@ from tls import Authority, Nginx  # noqa: E402
 
 TOOLS = ["ip", "nft", "dnsmasq", "prlimit", "openssl", "curl", "git", "nginx", "node", "chromium",
          "certutil", "apt-get", "apt-ftparchive", "dpkg-deb",
-         "dpkg-scanpackages", "strace", "squid", "tinyproxy"]
+         "dpkg-scanpackages", "strace", "squid", "tinyproxy", "setpriv", "mount", "tc", "haproxy"]
 
 
 def pytest_configure(config):

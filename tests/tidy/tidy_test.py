@@ -45,7 +45,8 @@ def code_of(text):
     return token.sub(blank, text)
 
 
-CPP = files(SRC, ".h", ".cpp") + files(ROOT / "fuzz", ".cpp") + files(ROOT / "tests", ".h", ".cpp")
+# .c: the kernel side of src/bpf.
+CPP = files(SRC, ".h", ".cpp", ".c") + files(ROOT / "fuzz", ".cpp") + files(ROOT / "tests", ".h", ".cpp")
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 INCLUDERS = {}
 for _path in CPP:
@@ -88,13 +89,15 @@ def test_every_folder_is_a_layer():
 def test_includes_point_downwards():
     heights = layers()
     faults = []
-    for path in files(SRC, ".h", ".cpp"):
+    for path in files(SRC, ".h", ".cpp", ".c"):
         own = path.relative_to(SRC).parts[0]
         for number, line in enumerate(path.read_text().splitlines(), 1):
             match = re.match(r'\s*#\s*include\s+"([^"]+)"', line)
             if not match:
                 continue
             target = match.group(1)
+            if (path.parent / target.replace(".skel.h", ".bpf.c")).is_file():
+                continue  # made of its neighbour by the build
             where = f'{shown(path)}:{number}: "{target}"'
             if not (SRC / target).is_file():
                 faults.append(f"{where} is not a path from src/")
@@ -123,8 +126,12 @@ def test_headers_compile_alone(tmp_path):
         number, header = numbered
         source = tmp_path / f"{number}.cpp"
         source.write_text(f'#include "{header.relative_to(SRC)}"\n')
+        # A page of the kernel side knows the kernel's types only.
+        language = (["-x", "c", "-target", "bpf", "-D__TARGET_ARCH_x86",
+                     "-idirafter", f"/usr/include/{os.uname().machine}-linux-gnu"]
+                    if header.name.endswith(".bpf.h") else ["-std=c++23"])
         result = subprocess.run(
-            ["clang++-19", "-std=c++23", "-fsyntax-only", "-iquote", str(SRC), str(source)],
+            ["clang++-19", *language, "-fsyntax-only", "-iquote", str(SRC), str(source)],
             capture_output=True, text=True, check=False)
         return None if result.returncode == 0 else f"{shown(header)}: {first_error(result.stderr)}"
 
@@ -237,11 +244,11 @@ BANNED_WORDS = re.compile(r"(^|_)(manager|util|utils|helper|helpers|common|ctx|m
 
 def test_file_names_say_something():
     faults = [shown(path) for path in CPP if BANNED_WORDS.search(path.stem)
-              or not re.fullmatch(r"[a-z0-9_]+", path.stem)]
+              or not re.fullmatch(r"[a-z0-9_]+(\.bpf)?", path.stem)]
     report(faults, "file names")
 
 
-TEXT = [path for path in files(ROOT, ".h", ".cpp", ".def", ".py", ".md", ".txt", ".cmake", ".json",
+TEXT = [path for path in files(ROOT, ".h", ".cpp", ".c", ".def", ".py", ".md", ".txt", ".cmake", ".json",
                                ".yaml", ".yml", ".service", ".socket", ".js", ".css", ".html", ".sh")
         ] + [path for path in sorted((ROOT / "scripts").glob("*")) if path.is_file()
              and not path.suffix] + [ROOT / "Makefile", ROOT / ".ci/run", SRC / "LAYERS"]
