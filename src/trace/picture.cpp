@@ -65,7 +65,8 @@ std::string picture(const bpf::Source& source, const bpf::Readings& readings) {
     picture.text(450, 290, "middle", "nothing was measured");
     return std::move(picture).finish();
   }
-  const auto ticks = observe::round_values(low, high);
+  // Room for the names, left of where the first curve begins to rise.
+  const auto ticks = observe::round_values(low / 5, high);
   const Chart::Place place;
   Chart chart(picture, place, {.low = ticks.front(), .high = ticks.back(), .logarithmic = true},
               {.low = 0, .high = 100});

@@ -36,6 +36,7 @@ TEST(Text, NamesErrnosAndStates) {
   const std::string said = text(kSpan, FakeSource(), readings_of({}));
   EXPECT_THAT(said, HasSubstr("failed 2 (2 ECONNREFUSED)"));
   EXPECT_THAT(said, HasSubstr("resets received 2 (2 syn_sent)"));
+  EXPECT_THAT(said, HasSubstr("established 1,")) << "which has no detail";
   EXPECT_THAT(said, HasSubstr("connect              1   40.0 ms"));
 }
 

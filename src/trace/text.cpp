@@ -58,7 +58,8 @@ uint64_t count_of(const Readings& readings, Direction direction, Event event) {
 std::string with_details(const Readings& readings, Direction direction, Event event) {
   std::map<uint16_t, uint64_t> by_detail;
   for (const auto& [key, number] : readings.counts) {
-    if (key.where.direction == direction && key.event == event) by_detail[key.detail] += number;
+    const bool counts = key.where.direction == direction && key.event == event;
+    if (counts && key.detail != 0) by_detail[key.detail] += number;
   }
   std::string details;
   for (const auto& [detail, number] : by_detail) {
@@ -87,8 +88,7 @@ void add_row(std::string& out, std::string_view head, const bpf::Source& source,
   out += '\n';
 }
 
-void add_counts(std::string& out, const bpf::Source& source, Direction direction,
-                const Readings& readings) {
+void add_counts(std::string& out, Direction direction, const Readings& readings) {
   struct Line {
     Event event;
     std::string_view name;
@@ -104,7 +104,8 @@ void add_counts(std::string& out, const bpf::Source& source, Direction direction
   };
   std::string line;
   for (const auto& [event, name] : kLines) {
-    if (!source.counts(event) || (event == bpf::kConnectFailed && !outgoing)) continue;
+    // What did not happen is not said, but that nothing was established is.
+    if (event != bpf::kEstablished && count_of(readings, direction, event) == 0) continue;
     fmt::format_to(Output(line), "{}{} {}", line.empty() ? "" : ", ", name,
                    with_details(readings, direction, event));
   }
@@ -122,11 +123,14 @@ void add_destinations(std::string& out, const Readings& readings) {
   std::ranges::sort(order, [](const auto& a, const auto& b) {
     return std::pair(b.second, a.first) < std::pair(a.second, b.first);
   });
+  if (!order.empty()) {
+    fmt::format_to(Output(out), "{:<42}{:>10}{:>10}{:>10}\n", "busiest", "connects", "mean", "p50");
+  }
   for (size_t i = 0; i < std::min(order.size(), kDestinationsShown); ++i) {
     const bpf::Where& where = order[i].first;
     const auto measure = where.direction == bpf::kOutgoing ? bpf::kConnect : bpf::kHandshake;
     const auto found = readings.distributions.find({where, measure});
-    fmt::format_to(Output(out), "  {} {:<24}{:>9}", where.direction == bpf::kOutgoing ? "to" : "at",
+    fmt::format_to(Output(out), "{} {:<39}{:>10}", where.direction == bpf::kOutgoing ? "to" : "at",
                    where.destination.text(), count_text(order[i].second));
     if (found != readings.distributions.end()) {
       fmt::format_to(Output(out), "{:>10}{:>10}", latency_text(bpf::mean(found->second)),
@@ -135,7 +139,7 @@ void add_destinations(std::string& out, const Readings& readings) {
     out += '\n';
   }
   if (order.size() > kDestinationsShown) {
-    fmt::format_to(Output(out), "  and {} more\n", count_text(order.size() - kDestinationsShown));
+    fmt::format_to(Output(out), "and {} more\n", count_text(order.size() - kDestinationsShown));
   }
 }
 
@@ -161,7 +165,7 @@ std::string text(const Span& span, const bpf::Source& source, const Readings& re
       add_row(out, first ? bpf::word(direction) : "", source, row, readings);
       first = false;
     }
-    add_counts(out, source, direction, readings);
+    add_counts(out, direction, readings);
   }
   add_destinations(out, readings);
   fmt::format_to(Output(out), "listen overflows {}, lost {}\n",

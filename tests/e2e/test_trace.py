@@ -5,7 +5,6 @@ so nothing else on the machine is counted. What takes kprobes or fentry is in te
 """
 
 import contextlib
-import shutil
 import socket
 import subprocess
 import sys
@@ -13,9 +12,10 @@ import urllib.request
 
 import pytest
 
+from proxies import Rival
 from proxy import BINARY
 from tracing import Cgroup, Report, Trace
-from wire import DEADLINE, eventually
+from wire import DEADLINE, connect_head, eventually, read_reply, read_to_end
 
 
 @pytest.fixture
@@ -342,67 +342,24 @@ def test_a_duration_ends_it_and_a_picture_is_written(cgroup, tmp_path):
     assert picture.read_text().startswith("<svg")
 
 
-# Proxies that do not know that they are watched.
-
-def configured_haproxy(tmp_path, port, origin):
-    (tmp_path / "haproxy.cfg").write_text(
-        "global\n  maxconn 100\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 5s\n"
-        f"  timeout server 5s\nlisten relay\n  bind 127.0.0.1:{port}\n"
-        f"  server origin 127.0.0.1:{origin}\n")
-    return ["haproxy", "-db", "-W", "-f", str(tmp_path / "haproxy.cfg")], None
-
-
-def configured_squid(tmp_path, port, origin):
-    (tmp_path / "squid.conf").write_text(
-        f"http_port 127.0.0.1:{port}\nhttp_access allow all\naccess_log none\ncache deny all\n"
-        "pid_filename none\nvisible_hostname test\nshutdown_lifetime 0 seconds\n"
-        f"cache_log {tmp_path}/cache.log\ncoredump_dir {tmp_path}\ncache_effective_user root\n"
-        "via off\nforwarded_for delete\npinger_enable off\n")
-    return ["squid", "-N", "-f", str(tmp_path / "squid.conf")], f"127.0.0.1:{origin}"
-
-
-@pytest.mark.parametrize("name, configured", [("haproxy", configured_haproxy),
-                                              ("squid", configured_squid)])
-def test_a_proxy_that_knows_nothing_of_it_is_traced_by_its_name(
-        trace, program, quarantine, tmp_path, name, configured):
-    assert shutil.which(name), f"{name} is not installed"
-    listener = program(LISTENER, "127.0.0.1", "64", ns=quarantine)
-    origin = int(listener.read())
-    with contextlib.closing(quarantine.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command, target = configured(tmp_path, port, origin)
-    process = subprocess.Popen([*quarantine.prefix(), *command], stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL)
-    try:
-        def connect():
-            sock = quarantine.socket()
-            try:
-                sock.connect(("127.0.0.1", port))
-            except ConnectionRefusedError:
-                sock.close()
-                return None
-            return sock
-        eventually(connect, f"{name} that listens").close()
+@pytest.mark.parametrize("name", ["haproxy", "squid"])
+def test_a_proxy_that_knows_nothing_of_it_is_traced_by_its_name(trace, program, name):
+    origin = int(program(LISTENER, "127.0.0.1", "64").read())
+    with contextlib.closing(Rival(name, origin)) as rival:
         tracer = trace("--comm", name, "--backend", "sock_ops", "--by", "destination")
         for _ in range(25):
-            with contextlib.closing(connect()) as sock:
-                sock.settimeout(DEADLINE)
-                if target:
-                    sock.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
-                    assert b" 200 " in sock.recv(4096)
+            with socket.create_connection(("127.0.0.1", rival.port), DEADLINE) as sock:
+                if rival.peer.way != "relay":
+                    sock.sendall(connect_head(f"127.0.0.1:{origin}"))
+                    assert read_reply(sock).status == 200
                 sock.sendall(b"x")
                 sock.shutdown(socket.SHUT_WR)
-                while sock.recv(4096):
-                    pass
+                read_to_end(sock)
         total = tracer.end()
-        counted = {group.get("destination", group.get("listener")): group["latencies"]
-                   for group in total.raw["groups"]}
-        assert counted[f"127.0.0.1:{port}"]["handshake"]["count"] == 25
-        assert counted[f"127.0.0.1:{origin}"]["connect"]["count"] == 25
-    finally:
-        process.terminate()
-        process.wait(DEADLINE)
+    found = {group.get("destination", group.get("listener")): group["latencies"]
+             for group in total.raw["groups"]}
+    assert found[f"127.0.0.1:{rival.port}"]["handshake"]["count"] == 25
+    assert found[f"127.0.0.1:{origin}"]["connect"]["count"] == 25
 
 
 # `run` with the kernel's clock.

@@ -12,6 +12,7 @@ trace() {
     *--interface*) enter="ip netns exec gate" ;;
     *) enter="" ;;
   esac
+  rm -f "/tmp/$name.stderr"  # what an earlier one said is not said again
   $enter penstock trace --json --interval 1h "$@" >"/tmp/$name.json" 2>"/tmp/$name.stderr" &
   echo $! >"/tmp/$name.pid"
   eventually grep -q '^tracing by' "/tmp/$name.stderr" || { cat "/tmp/$name.stderr"; return 1; }
@@ -121,9 +122,9 @@ done
 
 # Nobody listens, and there is no way.
 for name in fentry kprobe sock_ops; do trace $name --backend $name; done
-! dial 3 $world:1 1 >/dev/null
+! at gate nc $world 1 </dev/null 2>/dev/null
 ip -n gate route add unreachable 10.99.0.0/16
-! dial 2 10.99.0.1:9000 1 >/dev/null
+! at gate nc 10.99.0.1 9000 </dev/null 2>/dev/null
 for name in fentry kprobe sock_ops; do end_trace $name; done
 refused() {
   tail -n 1 "/tmp/$1.json" | grep -q '"errno":"ECONNREFUSED"'
