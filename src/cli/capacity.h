@@ -30,7 +30,7 @@ struct Capacity {
 };
 
 // The error: one sentence.
-std::expected<Capacity, std::string> read_capacity(std::string_view json);
+std::expected<Capacity, std::string> read_capacity(std::string_view text);
 
 // GET /capacity, within a few seconds. The error: one sentence that begins with the address.
 std::expected<Capacity, std::string> fetch_capacity(const Endpoint& admin);
