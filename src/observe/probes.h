@@ -14,7 +14,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <string_view>
 
 #include "base/error.h"
 #include "base/ip.h"
@@ -107,9 +106,9 @@ inline void carry(const Step& step, uint64_t up, uint64_t down) {
   STAP_PROBE6(penstock, carry, step.number, step.host, step.port, step.us, up, down);
 }
 
-// It has ended. `us` counts from accept; `outcome` is a literal.
-inline void settle(const Step& step, std::string_view outcome) {
-  PENSTOCK_PROBE(settle, step, outcome.data());
+// It has ended. `us` counts from accept.
+inline void settle(const Step& step, const char* outcome) {
+  PENSTOCK_PROBE(settle, step, outcome);
 }
 
 #undef PENSTOCK_PROBE

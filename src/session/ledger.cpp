@@ -160,7 +160,8 @@ void settle(Connection& c) {
   if (c.story.step == Step::kCarry) {
     probe::carry(c.step_end(total_us), c.story.up.total(), c.story.down.total());
   }
-  probe::settle(c.step_end(total_us, probe::word(c.story.error)), outcome_word(outcome));
+  const char* how = outcome_word(outcome).data();  // a literal: a NUL stands behind it
+  probe::settle(c.step_end(total_us, probe::word(c.story.error)), how);
   write_line(c, outcome_word(outcome), total_us, handshake);
 }
 
