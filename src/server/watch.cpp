@@ -86,13 +86,14 @@ loop::Task<> Watch::make_room() {
   };
   const auto answers = co_await survey(loop_, workers_, kAnswerTime, ask);
   std::vector<std::vector<Instant>> silent_since;
+  silent_since.reserve(answers.size());
   for (const auto& answer : answers)
     silent_since.push_back(answer.value_or(std::vector<Instant>()));
   const auto shares = admission::shares_of(silent_since, wanted);
-  for (size_t i = 0; i < workers_.size(); ++i) {
-    workers_[i]->post([silence, share = shares[i]](session::Worker& worker) {
-      worker.close_idle(silence, share);
-    });
+  auto its = shares.begin();
+  for (const auto& worker : workers_) {
+    worker->post(
+        [silence, share = *its++](session::Worker& one) { one.close_idle(silence, share); });
   }
 }
 
