@@ -1,11 +1,11 @@
-// The life of one connection, as all back ends tell it. They differ in where they learn of a step and
-// in where they keep the Connection meanwhile; what a step means stands here, once.
+// The life of one connection, as all back ends tell it. They differ in where they learn of a step
+// and in where they keep the Connection meanwhile; what a step means stands here, once.
 #pragma once
 
 #include "bpf/group.bpf.h"
 
-static void established(struct Connection *connection) {
-  const struct Group *group = &connection->group;
+static void established(struct Connection* connection) {
+  const struct Group* group = &connection->group;
   connection->established_ns = bpf_ktime_get_ns();
   if (connection->began_ns) {
     observe(group, group->direction == kOutgoing ? kConnect : kHandshake,
@@ -14,7 +14,7 @@ static void established(struct Connection *connection) {
   count(group, kEstablished, 0, 1);
 }
 
-static void retransmitted(struct Connection *connection, __u64 segments) {
+static void retransmitted(struct Connection* connection, __u64 segments) {
   count(&connection->group, connection->established_ns ? kSegmentRetransmitted : kSynRetransmitted,
         0, segments);
 }
@@ -35,8 +35,8 @@ static bool resets_when_cut(__u32 state) {
 
 // The kernel notes the error of a reset before it closes the socket (tcp_reset()), and that of a
 // reset which we send after it (tcp_disconnect(), tcp_close()): then there is none yet.
-static void ended(struct Connection *connection, const struct End *end) {
-  const struct Group *group = &connection->group;
+static void ended(struct Connection* connection, const struct End* end) {
+  const struct Group* group = &connection->group;
   const bool was_reset = end->error == kErrConnectionReset || end->error == kErrBrokenPipe ||
                          (end->error == kErrConnectionRefused && end->state == BPF_TCP_SYN_SENT);
   if (was_reset)

@@ -20,7 +20,6 @@ enum { kErrConnectionReset = 104, kErrBrokenPipe = 32, kErrConnectionRefused = 1
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-
 // The part behind ___ is for C alone: libbpf looks for in6_addr.
 struct in6_addr___kernel {
   union {
@@ -76,7 +75,7 @@ struct pid_namespace {
 
 struct upid {
   int nr;
-  struct pid_namespace *ns;
+  struct pid_namespace* ns;
 };
 
 struct pid {
@@ -85,9 +84,9 @@ struct pid {
 };
 
 struct task_struct {
-  struct task_struct *real_parent;
-  struct task_struct *group_leader;
-  struct pid *thread_pid;
+  struct task_struct* real_parent;
+  struct task_struct* group_leader;
+  struct pid* thread_pid;
   char comm[16];
 };
 

@@ -10,10 +10,10 @@ enum {
 };
 
 // The number of a process as its tracer sees it: in a container that is not the kernel's own.
-static __u32 pid_as_seen(struct task_struct *leader) {
-  struct pid *pid = leader->thread_pid;
+static __u32 pid_as_seen(struct task_struct* leader) {
+  struct pid* pid = leader->thread_pid;
   const __u32 level = BPF_CORE_READ(pid, level);
-  const char *numbers = (const char *)pid + bpf_core_field_offset(struct pid, numbers);
+  const char* numbers = (const char*)pid + bpf_core_field_offset(struct pid, numbers);
   for (__u32 i = 0; i < kNamespacesMax; i++) {
     if (i > level) break;
     struct upid upid = {};
@@ -23,7 +23,7 @@ static __u32 pid_as_seen(struct task_struct *leader) {
   return 0;
 }
 
-static bool has_name(struct task_struct *leader) {
+static bool has_name(struct task_struct* leader) {
   char name[sizeof(settings.name)] = {};
   bpf_probe_read_kernel_str(name, sizeof(name), leader->comm);
   for (__u32 i = 0; i < sizeof(name); i++) {
@@ -34,9 +34,9 @@ static bool has_name(struct task_struct *leader) {
 }
 
 static bool wanted_by_process(void) {
-  struct task_struct *task = bpf_get_current_task_btf();
+  struct task_struct* task = bpf_get_current_task_btf();
   for (__u32 i = 0; i < kAncestorsMax; i++) {
-    struct task_struct *leader = task->group_leader;
+    struct task_struct* leader = task->group_leader;
     if (settings.pid ? pid_as_seen(leader) == settings.pid : has_name(leader)) return true;
     task = leader->real_parent;
     if (task == leader) break;

@@ -1,5 +1,5 @@
-// Handshakes by the packets of one interface: XDP sees what comes in before anything else does, tc what
-// goes out after everything else has. No process is known here, only addresses and ports.
+// Handshakes by the packets of one interface: XDP sees what comes in before anything else does, tc
+// what goes out after everything else has. No process is known here, only addresses and ports.
 #include <linux/if_ether.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
@@ -38,31 +38,31 @@ struct Packet {
 };
 
 // False: no TCP segment that can be read whole. Extension headers of IPv6 are not followed.
-static bool read_packet(void *data, void *end, bool comes_in, struct Packet *out) {
-  struct ethhdr *frame = data;
-  if ((void *)(frame + 1) > end) return false;
-  struct tcphdr *tcp;
+static bool read_packet(void* data, void* end, bool comes_in, struct Packet* out) {
+  struct ethhdr* frame = data;
+  if ((void*)(frame + 1) > end) return false;
+  struct tcphdr* tcp;
   __u32 source[4] = {}, target[4] = {};
   if (frame->h_proto == bpf_htons(ETH_P_IP)) {
-    struct iphdr *ip = (void *)(frame + 1);
-    if ((void *)(ip + 1) > end || ip->protocol != 6 || (ip->frag_off & bpf_htons(0x1fff)))
+    struct iphdr* ip = (void*)(frame + 1);
+    if ((void*)(ip + 1) > end || ip->protocol != 6 || (ip->frag_off & bpf_htons(0x1fff)))
       return false;
-    tcp = (void *)ip + ip->ihl * 4;
+    tcp = (void*)ip + ip->ihl * 4;
     source[0] = ip->saddr;
     target[0] = ip->daddr;
     out->family = kInet;
   } else if (frame->h_proto == bpf_htons(ETH_P_IPV6)) {
-    struct ipv6hdr *ip = (void *)(frame + 1);
-    if ((void *)(ip + 1) > end || ip->nexthdr != 6) return false;
-    tcp = (void *)(ip + 1);
+    struct ipv6hdr* ip = (void*)(frame + 1);
+    if ((void*)(ip + 1) > end || ip->nexthdr != 6) return false;
+    tcp = (void*)(ip + 1);
     __builtin_memcpy(source, &ip->saddr, sizeof(source));
     __builtin_memcpy(target, &ip->daddr, sizeof(target));
     out->family = kInet6;
   } else {
     return false;
   }
-  if ((void *)(tcp + 1) > end) return false;
-  struct Pair *pair = &out->pair;
+  if ((void*)(tcp + 1) > end) return false;
+  struct Pair* pair = &out->pair;
   __builtin_memcpy(pair->near, comes_in ? target : source, sizeof(source));
   __builtin_memcpy(pair->far, comes_in ? source : target, sizeof(source));
   pair->near_port = comes_in ? tcp->dest : tcp->source;
@@ -73,8 +73,8 @@ static bool read_packet(void *data, void *end, bool comes_in, struct Packet *out
   return true;
 }
 
-static struct Group packet_group(const struct Packet *packet, enum Direction direction) {
-  const struct Pair *pair = &packet->pair;
+static struct Group packet_group(const struct Packet* packet, enum Direction direction) {
+  const struct Pair* pair = &packet->pair;
   const bool outgoing = direction == kOutgoing;
   return group_of(direction, packet->family, outgoing ? pair->far : pair->near,
                   bpf_ntohs(outgoing ? pair->far_port : pair->near_port));
@@ -82,7 +82,7 @@ static struct Group packet_group(const struct Packet *packet, enum Direction dir
 
 // A SYN: the first begins a handshake, a further one repeats it. One that comes in again is the
 // other side's retransmission, and is not counted as ours.
-static void on_syn(struct Packet *packet, enum Direction direction) {
+static void on_syn(struct Packet* packet, enum Direction direction) {
   packet->pair.direction = direction;
   const struct HalfOpen fresh = {.syn_ns = bpf_ktime_get_ns()};
   if (!bpf_map_update_elem(&half_open, &packet->pair, &fresh, BPF_NOEXIST)) return;
@@ -91,9 +91,9 @@ static void on_syn(struct Packet *packet, enum Direction direction) {
   count(&group, kSynRetransmitted, 0, 1);
 }
 
-static void on_syn_ack_out(struct Packet *packet) {
+static void on_syn_ack_out(struct Packet* packet) {
   packet->pair.direction = kIncoming;
-  struct HalfOpen *found = bpf_map_lookup_elem(&half_open, &packet->pair);
+  struct HalfOpen* found = bpf_map_lookup_elem(&half_open, &packet->pair);
   if (!found) return;
   const struct Group group = packet_group(packet, kIncoming);
   if (found->answered) count(&group, kSynRetransmitted, 0, 1);
@@ -101,9 +101,9 @@ static void on_syn_ack_out(struct Packet *packet) {
 }
 
 // The SYN-ACK of ours, or the client's ACK of its: the handshake has succeeded.
-static void on_answer(struct Packet *packet, enum Direction direction) {
+static void on_answer(struct Packet* packet, enum Direction direction) {
   packet->pair.direction = direction;
-  struct HalfOpen *found = bpf_map_lookup_elem(&half_open, &packet->pair);
+  struct HalfOpen* found = bpf_map_lookup_elem(&half_open, &packet->pair);
   if (!found || (direction == kIncoming && !found->answered)) return;
   const __u64 micros = micros_since(found->syn_ns);
   bpf_map_delete_elem(&half_open, &packet->pair);
@@ -113,7 +113,7 @@ static void on_answer(struct Packet *packet, enum Direction direction) {
 }
 
 // Behind a handshake the state is not known, and said to be established.
-static void on_reset(struct Packet *packet, enum Event event) {
+static void on_reset(struct Packet* packet, enum Event event) {
   __u32 direction = kOutgoing;
   packet->pair.direction = direction;
   bool half = !bpf_map_delete_elem(&half_open, &packet->pair);
@@ -132,9 +132,9 @@ static void on_reset(struct Packet *packet, enum Event event) {
 }
 
 SEC("xdp")
-int packet_in(struct xdp_md *ctx) {
+int packet_in(struct xdp_md* ctx) {
   struct Packet packet = {};
-  if (!read_packet((void *)(long)ctx->data, (void *)(long)ctx->data_end, true, &packet))
+  if (!read_packet((void*)(long)ctx->data, (void*)(long)ctx->data_end, true, &packet))
     return XDP_PASS;
   if (packet.rst)
     on_reset(&packet, kResetReceived);
@@ -148,9 +148,9 @@ int packet_in(struct xdp_md *ctx) {
 }
 
 SEC("tc")
-int packet_out(struct __sk_buff *ctx) {
+int packet_out(struct __sk_buff* ctx) {
   struct Packet packet = {};
-  if (!read_packet((void *)(long)ctx->data, (void *)(long)ctx->data_end, false, &packet))
+  if (!read_packet((void*)(long)ctx->data, (void*)(long)ctx->data_end, false, &packet))
     return TC_ACT_UNSPEC;
   if (packet.rst)
     on_reset(&packet, kResetSent);

@@ -36,8 +36,8 @@ enum Event {
   kEvents
 };
 
-// What is told apart: with `--by destination` the far end of outgoing connections and the near end of
-// incoming ones, otherwise the direction alone.
+// What is told apart: with `--by destination` the far end of outgoing connections and the near end
+// of incoming ones, otherwise the direction alone.
 struct Group {
   __u8 address[16];  // network order; IPv4 in the first four
   __u16 port;        // host order

@@ -27,9 +27,9 @@ __u64 lost = 0;
 // Too large for BPF's stack of 512 bytes.
 static const struct Distribution kEmpty;
 
-static void observe(const struct Group *group, enum Measure measure, __u64 micros) {
+static void observe(const struct Group* group, enum Measure measure, __u64 micros) {
   const struct Series key = {.group = *group, .what = measure};
-  struct Distribution *at = bpf_map_lookup_elem(&distributions, &key);
+  struct Distribution* at = bpf_map_lookup_elem(&distributions, &key);
   if (!at) {
     // Another CPU may be first, and then its entry is found below.
     bpf_map_update_elem(&distributions, &key, &kEmpty, BPF_NOEXIST);
@@ -45,9 +45,9 @@ static void observe(const struct Group *group, enum Measure measure, __u64 micro
   __sync_fetch_and_add(&at->count, 1);
 }
 
-static void count(const struct Group *group, enum Event event, __u16 detail, __u64 by) {
+static void count(const struct Group* group, enum Event event, __u16 detail, __u64 by) {
   const struct Series key = {.group = *group, .what = event, .detail = detail};
-  __u64 *at = bpf_map_lookup_elem(&counts, &key);
+  __u64* at = bpf_map_lookup_elem(&counts, &key);
   if (!at) {
     const __u64 none = 0;
     bpf_map_update_elem(&counts, &key, &none, BPF_NOEXIST);
