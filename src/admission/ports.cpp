@@ -47,9 +47,11 @@ Ports::Share Ports::take(const std::optional<IpAddress>& source, const Endpoint&
   Table::Stripe& stripe = table_.of(key);
   const std::lock_guard lock(stripe.mutex);
   tidy(stripe, now);
-  Entry& entry = *stripe.map.try_emplace(key).first;
+  const auto [found, fresh] = stripe.map.try_emplace(key);
+  Entry& entry = *found;
   Held& held = entry.second;
-  held.ports = this;
+  // Once: shares of this entry read it without the lock.
+  if (fresh) held.ports = this;
   if (now < held.refused_until && taken(entry, now) >= room()) {
     refused_.fetch_add(1, std::memory_order_relaxed);
     return Share();
