@@ -24,6 +24,9 @@ class Survey : public testing::Test {
     for (int number = 0; number < 3; ++number) {
       session::Worker::Parts parts{.number = number,
                                    .door = &door_,
+                                   .quotas = &quotas_,
+                                   .ports = &ports_,
+                                   .routes = &routes_,
                                    .log = std::make_unique<NoLog>(),
                                    .situation = situation,
                                    .pipes_max = 2};
@@ -43,6 +46,9 @@ class Survey : public testing::Test {
   }
 
   admission::Door door_{admission::DoorLimits{}};
+  admission::Quotas quotas_;
+  admission::Ports ports_{PortRoom{}};
+  admission::Routes routes_{{}, 1};
   WorkerThreads workers_;
   loop::Loop loop_;
   loop::TaskSet tasks_;
