@@ -1,7 +1,6 @@
 #include "admission/door.h"
 
 #include <algorithm>
-#include <cmath>
 #include <tuple>
 #include <utility>
 

@@ -1,6 +1,6 @@
 // Who may come in: seats for connections, and permits for pending set-ups. What one client may have
-// is in quotas.h. A permit is asked for
-// before DNS and connect, since those are what overload breaks first.
+// is in quotas.h. A permit is asked for before DNS and connect, since those are what overload
+// breaks first.
 //
 // A set-up takes a place at its destination, then one among all that are pending; where there is
 // none it waits, for a short time, in a queue that is fair between clients:
