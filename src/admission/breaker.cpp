@@ -73,6 +73,11 @@ bool Breaker::idle(const BreakerSettings& settings, Instant now) const {
 // Forgets the slots that the window has left behind.
 void Breaker::advance(const BreakerSettings& settings, Instant now) {
   const int64_t current = now.time_since_epoch() / (settings.window / kSlots);
+  // Counted under a shorter window: those slots have other numbers, and would never grow old.
+  if (current + kSlots < slot_) {
+    slots_ = {};
+    slot_ = current;
+  }
   const int64_t stale = std::min<int64_t>(current - slot_, kSlots);
   for (int64_t i = 0; i < stale; ++i) {
     slots_[static_cast<size_t>((current - i) % kSlots)] = {};

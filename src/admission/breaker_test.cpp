@@ -176,6 +176,18 @@ TEST_F(Breakers, AreIdleOnceNoFailureIsInTheWindow) {
 
 // Whatever happens in whatever order: it opens only over enough failures, lets one probe pass at a
 // time, and never refuses for longer than the longest pause while nobody probes.
+TEST(BreakerWindow, ForgetsWhatIsOldUnderALongerWindowAsWell) {
+  BreakerSettings settings{.minimum = 4, .window = std::chrono::seconds(1)};
+  Breaker breaker(1);
+  Instant now{std::chrono::hours(1)};
+  for (int i = 0; i < 3; ++i)
+    breaker.failed(settings, Breaker::Pass::kGranted, Code::kRefused, now);
+  settings.window = std::chrono::seconds(100);  // a reload
+  now += std::chrono::seconds(1000);
+  EXPECT_EQ(breaker.failed(settings, Breaker::Pass::kGranted, Code::kRefused, now),
+            Breaker::Change::kNone);
+}
+
 TEST(BreakerSchedules, NeverBreakTheirRules) {
   const auto seed = std::random_device()();
   SCOPED_TRACE("seed " + std::to_string(seed));
