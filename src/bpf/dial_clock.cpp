@@ -5,8 +5,10 @@
 
 #include "bpf/cgroup.h"
 #include "bpf/loading.h"
-#include "sys/calls.h"
+#include "bpf/shared.h"
+#include "sys/socket.h"
 
+using penstock::bpf::DialStamp;  // the skeleton is C and knows no namespace
 #include "dial_clock.skel.h"
 
 namespace penstock::bpf {
@@ -22,9 +24,7 @@ struct DialClock::Program {
 };
 
 DialClock::DialClock(std::unique_ptr<Program> program, std::string where)
-    : program_(std::move(program)),
-      stamps_(bpf_map__fd(program_->object->maps.stamps)),
-      where_(std::move(where)) {}
+    : program_(std::move(program)), where_(std::move(where)) {}
 
 DialClock::DialClock(DialClock&& other) noexcept = default;
 DialClock::~DialClock() = default;
@@ -44,9 +44,10 @@ std::expected<DialClock, std::string> DialClock::open() {
 }
 
 std::optional<DialClock::Handshake> DialClock::handshake(int socket) const {
-  DialStamp stamp{};
-  if (sys::calls::bpf_look_up(stamps_, &socket, &stamp) != 0) return std::nullopt;
-  if (stamp.began_ns == 0 || stamp.established_ns <= stamp.began_ns) return std::nullopt;
+  const uint64_t cookie = sys::socket_cookie(socket);
+  if (cookie == 0) return std::nullopt;
+  const DialStamp& stamp = program_->object->bss->stamps[cookie % kDialStamps];
+  if (stamp.cookie != cookie || stamp.established_ns <= stamp.began_ns) return std::nullopt;
   return Handshake{.connect = Duration(static_cast<int64_t>(stamp.established_ns - stamp.began_ns)),
                    .syn_retransmits = stamp.syn_retransmits};
 }

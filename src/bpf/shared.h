@@ -84,12 +84,15 @@ struct Connection {
   __u32 traced;  // belongs to whom we trace; a listener hands it on to what it accepts
 };
 
-// Of a connection that `penstock run` dialled.
+// Of a connection that `penstock run` dialled. Whoever comes kDialStamps sockets later has its
+// place.
 struct DialStamp {
+  __u64 cookie;  // of its socket
   __u64 began_ns;
   __u64 established_ns;
   __u64 syn_retransmits;
 };
+enum { kDialStamps = 16384 };
 
 static inline __u32 slot_of(__u64 micros) {
   const __u32 value = micros > 0xffffffff ? 0xffffffff : (__u32)micros;

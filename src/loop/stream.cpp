@@ -18,6 +18,12 @@ Stream Stream::accepted(Loop& loop, sys::Fd fd) {
 }
 
 Moved Stream::read(std::span<uint8_t> into) {
+  if (transport_) {
+    // Only it knows what it still holds, so a short read says nothing of the socket.
+    const Moved moved = transport_->read(into);
+    if (moved.would_block()) source_.clear(kReadable);
+    return moved;
+  }
   const Moved moved{sys::calls::recv(fd_.get(), into.data(), into.size())};
   // A short read emptied the socket, so the next one would only say EAGAIN; unless a FIN or an
   // error is waiting behind the bytes, which no further edge would announce.
@@ -27,6 +33,11 @@ Moved Stream::read(std::span<uint8_t> into) {
 }
 
 Moved Stream::write(std::span<const uint8_t> from) {
+  if (transport_) {
+    const Moved moved = transport_->write(from);
+    if (moved.would_block()) source_.clear(kWritable);
+    return moved;
+  }
   const Moved moved{sys::calls::send(fd_.get(), from.data(), from.size())};
   const bool filled = moved.bytes() && static_cast<size_t>(moved.count) < from.size();
   if (moved.would_block() || filled) source_.clear(kWritable);
@@ -45,6 +56,7 @@ bool Stream::guard(Duration quiet, Duration unacknowledged) {
 }
 
 void Stream::shutdown_write() {
+  if (transport_) return transport_->shutdown_write();
   sys::calls::shutdown(fd_.get(), SHUT_WR);
 }
 
@@ -53,6 +65,7 @@ void Stream::reset_on_close() {
 }
 
 void Stream::close() {
+  transport_.reset();
   source_.forget();
   fd_.reset();
 }

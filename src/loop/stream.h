@@ -1,9 +1,11 @@
-// A connected TCP socket on a loop: reads and writes that never wait, and awaitable readiness.
+// A connected TCP socket on a loop: reads and writes that never wait, and awaitable readiness. Its
+// bytes are the socket's, or those of a Transport that stands between.
 // Thread: the loop's.   Lifetime: shorter than the loop's.   Cost: no allocation.
 #pragma once
 
 #include <cerrno>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string_view>
 
@@ -26,6 +28,20 @@ struct Moved {
   int error() const { return count < 0 ? static_cast<int>(-count) : 0; }
 };
 
+// What stands between a stream's bytes and its socket, such as TLS. Like the socket itself it never
+// waits; -EAGAIN means that the socket has to be readable (for read) or writable (for write) first.
+class Transport {
+ public:
+  virtual ~Transport() = default;
+
+  virtual Moved read(std::span<uint8_t> into) = 0;
+  virtual Moved write(std::span<const uint8_t> from) = 0;
+  // The peer learns that nothing more comes, in the transport's own way and the socket's.
+  virtual void shutdown_write() = 0;
+  // The kernel does the work from here on: the socket's bytes are the stream's.
+  virtual bool spliceable() const { return false; }
+};
+
 class Stream {
  public:
   Stream() = default;
@@ -35,10 +51,17 @@ class Stream {
   Stream(Stream&&) noexcept = default;
   Stream& operator=(Stream&& other) noexcept {
     source_ = std::move(other.source_);  // before the descriptor it names is closed
+    transport_ = std::move(other.transport_);
     fd_ = std::move(other.fd_);
     guarded_ = other.guarded_;
     return *this;
   }
+
+  // From here on its bytes are those of `transport`, which works on this stream's socket.
+  void put_on(std::unique_ptr<Transport> transport) { transport_ = std::move(transport); }
+  Transport* transport() const { return transport_.get(); }
+  // Its bytes may be moved by the kernel, from socket to socket.
+  bool spliceable() const { return !transport_ || transport_->spliceable(); }
 
   int fd() const { return fd_.get(); }
   Source& source() { return source_; }
@@ -60,6 +83,7 @@ class Stream {
   sys::Fd fd_;
   bool guarded_ = false;
   Source source_;
+  std::unique_ptr<Transport> transport_;
 };
 
 // Waits until `stream` may be read; false: `timer` expired first.

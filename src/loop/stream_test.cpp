@@ -1,6 +1,7 @@
 #include "loop/stream.h"
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include <array>
 #include <cerrno>
@@ -11,6 +12,7 @@
 #include "base/bytes.h"
 #include "loop/rig_test.h"
 #include "loop/task.h"
+#include "sys/calls.h"
 #include "sys/socket.h"
 
 namespace penstock::loop {
@@ -229,6 +231,63 @@ TEST(Readable, IsTrueOnceBytesComeAndFalseAtTheDeadline) {
   connection.far.write(bytes_of("x"));
   drive(loop, [&] { return tasks.empty(); });
   EXPECT_EQ(result, 1);
+}
+
+// Says every byte with its bits turned, a byte at a time, and knows one word more at the end.
+class Turned final : public Transport {
+ public:
+  explicit Turned(int fd) : fd_(fd) {}
+
+  Moved read(std::span<uint8_t> into) override {
+    const long count = sys::calls::recv(fd_, into.data(), 1);
+    if (count > 0) into[0] = static_cast<uint8_t>(~into[0]);
+    return {count};
+  }
+  Moved write(std::span<const uint8_t> from) override {
+    const auto turned = static_cast<uint8_t>(~from[0]);
+    return {sys::calls::send(fd_, &turned, 1)};
+  }
+  void shutdown_write() override {
+    write(bytes_of("."));
+    sys::calls::shutdown(fd_, SHUT_WR);
+  }
+
+ private:
+  int fd_;
+};
+
+TEST(Stream, HasTheBytesOfATransportThatStandsBetween) {
+  Loop loop;
+  Connection connection(loop);
+  for (Stream* side : {&connection.near, &connection.far}) {
+    EXPECT_TRUE(side->spliceable());
+    side->put_on(std::make_unique<Turned>(side->fd()));
+    EXPECT_FALSE(side->spliceable());
+  }
+  std::string heard;
+  int error = -1;
+  TaskSet tasks;
+  tasks.start(receive(loop, connection.near, 6, &heard));
+  tasks.start(send_all(loop, connection.far, "hello", kNever, &error));
+  drive(loop, [&] { return error == 0; });
+  connection.far.shutdown_write();
+  drive(loop, [&] { return heard.size() == 6; });
+  EXPECT_EQ(heard, "hello.");
+}
+
+// A short read empties a socket, but not what a transport has decrypted already.
+TEST(Stream, StaysReadableUntilItsTransportHasNoMore) {
+  Loop loop;
+  Connection connection(loop);
+  connection.near.put_on(std::make_unique<Turned>(connection.near.fd()));
+  say(loop, connection, "ab");
+  std::array<uint8_t, 16> buffer;
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(connection.near.read(buffer).count, 1);
+    EXPECT_TRUE(connection.near.source().ready(kReadable));
+  }
+  EXPECT_TRUE(connection.near.read(buffer).would_block());
+  EXPECT_FALSE(connection.near.source().ready(kReadable));
 }
 
 }  // namespace

@@ -21,8 +21,8 @@ bool out_of_descriptors(int error) {
 
 }  // namespace
 
-Listener::Listener(session::Worker& worker, sys::Fd fd)
-    : worker_(worker), fd_(std::move(fd)), reserve_(sys::calls::eventfd()) {
+Listener::Listener(session::Worker& worker, sys::Fd fd, uint16_t place)
+    : worker_(worker), fd_(std::move(fd)), place_(place), reserve_(sys::calls::eventfd()) {
   tasks_.start(accept_all());
 }
 
@@ -65,7 +65,7 @@ sys::SysResult<int> Listener::accept_some(int batch) {
   while (taken < batch) {
     auto accepted = sys::accept_connection(fd_.get());
     if (accepted) {
-      worker_.welcome(std::move(accepted->fd), accepted->peer, worker_.door().take_seat());
+      worker_.welcome(std::move(accepted->fd), accepted->peer, worker_.door().take_seat(), place_);
       ++taken;
       continue;
     }
@@ -83,7 +83,7 @@ void Listener::accept_rest() {
   for (int taken = 0; taken < sys::ListenOptions().backlog; ++taken) {
     auto accepted = sys::accept_connection(fd_.get());
     if (!accepted) return;
-    worker_.welcome(std::move(accepted->fd), accepted->peer, worker_.door().take_seat());
+    worker_.welcome(std::move(accepted->fd), accepted->peer, worker_.door().take_seat(), place_);
   }
 }
 

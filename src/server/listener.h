@@ -13,7 +13,8 @@ namespace penstock::server {
 
 class Listener {
  public:
-  Listener(session::Worker& worker, sys::Fd fd);
+  // `place`: in `listeners:`.
+  Listener(session::Worker& worker, sys::Fd fd, uint16_t place);
   ~Listener();
 
   // Takes in whoever waits in the queue now: closing the socket would reset them.
@@ -27,6 +28,7 @@ class Listener {
 
   session::Worker& worker_;
   sys::Fd fd_;
+  const uint16_t place_;
   loop::Source source_;
   sys::Fd reserve_;
   loop::TaskSet tasks_;

@@ -29,8 +29,8 @@ std::string cannot_listen(const Endpoint& at, int error, std::string_view where)
 
 // One socket per worker on one port; the kernel spreads connections over them. SO_REUSEPORT would
 // also let a second penstock join in unnoticed, so a plain bind is tried first.
-std::expected<Endpoint, std::string> open_shared(const Endpoint& at, uint64_t workers,
-                                                 OpenSockets& out) {
+std::expected<Endpoint, std::string> open_shared(const Endpoint& at, uint16_t place,
+                                                 uint64_t workers, OpenSockets& out) {
   Endpoint bound = at;
   if (at.port != 0) {
     const auto probe = sys::open_listener(at, {.share_port = false});
@@ -40,14 +40,16 @@ std::expected<Endpoint, std::string> open_shared(const Endpoint& at, uint64_t wo
     auto fd = sys::open_listener(bound, {.share_port = true});
     if (!fd) return std::unexpected(cannot_listen(at, fd.error(), kListenersKey));
     bound = sys::local_endpoint(fd->get()).value_or(bound);
-    out.per_worker[worker].push_back(std::move(*fd));
+    out.per_worker[worker].push_back({std::move(*fd), place});
   }
   return bound;
 }
 
-std::expected<void, std::string> share_inherited(std::vector<sys::Fd> inherited, uint64_t workers,
-                                                 OpenSockets& out) {
-  for (sys::Fd& fd : inherited) {
+// `in_order`: the n-th has the options of the n-th in `listeners:`, else all have the first's.
+std::expected<void, std::string> share_inherited(std::vector<sys::Fd> inherited, bool in_order,
+                                                 uint64_t workers, OpenSockets& out) {
+  for (uint16_t next = 0; sys::Fd & fd : inherited) {
+    const uint16_t place = in_order ? next++ : 0;
     const auto bound = sys::local_endpoint(fd.get());
     if (!bound)
       return std::unexpected(
@@ -58,9 +60,9 @@ std::expected<void, std::string> share_inherited(std::vector<sys::Fd> inherited,
       if (!copy)
         return std::unexpected(
             fmt::format("cannot share a socket: {}", std::strerror(copy.error())));
-      out.per_worker[worker].push_back(std::move(*copy));
+      out.per_worker[worker].push_back({std::move(*copy), place});
     }
-    out.per_worker[0].push_back(std::move(fd));
+    out.per_worker[0].push_back({std::move(fd), place});
   }
   return {};
 }
@@ -68,7 +70,7 @@ std::expected<void, std::string> share_inherited(std::vector<sys::Fd> inherited,
 // Accepted sockets inherit these, so they cost no system call per connection.
 void prepare(const OpenSockets& sockets, const config::Dial& dial) {
   for (const auto& listeners : sockets.per_worker) {
-    for (const sys::Fd& fd : listeners) {
+    for (const auto& [fd, place] : listeners) {
       sys::set_no_delay(fd.get());
       sys::set_urgent_inline(fd.get());
       sys::delay_acks(fd.get());
@@ -83,13 +85,22 @@ std::expected<OpenSockets, std::string> open_sockets(const config::Config& confi
                                                      std::vector<sys::Fd> inherited) {
   OpenSockets out;
   out.per_worker.resize(workers);
+  const size_t configured = config.listeners.size();
   if (!inherited.empty()) {
-    if (auto shared = share_inherited(std::move(inherited), workers, out); !shared) {
+    if (configured > 1 && configured != inherited.size()) {
+      return std::unexpected(
+          fmt::format("systemd passed {} sockets and `listeners:` has {}: have one for each, in "
+                      "the same order, "
+                      "or a single one whose options are for all",
+                      inherited.size(), configured));
+    }
+    if (auto shared = share_inherited(std::move(inherited), configured > 1, workers, out);
+        !shared) {
       return std::unexpected(shared.error());
     }
   } else {
-    for (const config::Listener& listener : config.listeners) {
-      const auto bound = open_shared(listener.address, workers, out);
+    for (uint16_t place = 0; const config::Listener& listener : config.listeners) {
+      const auto bound = open_shared(listener.address, place++, workers, out);
       if (!bound) return std::unexpected(bound.error());
       out.listeners.push_back(*bound);
     }

@@ -33,8 +33,8 @@ TEST(Sockets, GiveEachWorkerOneOfItsOwnOnTheSamePort) {
   ASSERT_EQ(sockets->per_worker.size(), 3u);
   for (const auto& worker : sockets->per_worker) {
     ASSERT_EQ(worker.size(), 2u);
-    EXPECT_EQ(bound(worker[0]), sockets->listeners[0]);
-    EXPECT_EQ(bound(worker[1]), sockets->listeners[1]);
+    EXPECT_EQ(bound(worker[0].fd), sockets->listeners[0]);
+    EXPECT_EQ(bound(worker[1].fd), sockets->listeners[1]);
   }
   EXPECT_FALSE(sockets->admin);
 }
@@ -83,8 +83,37 @@ TEST(Sockets, FromTheServiceManagerTakeThePlaceOfConfiguredOnes) {
   EXPECT_EQ(sockets->listeners[0], at);
   for (const auto& worker : sockets->per_worker) {
     ASSERT_EQ(worker.size(), 1u);
-    EXPECT_EQ(bound(worker[0]), at);
+    EXPECT_EQ(bound(worker[0].fd), at);
   }
+}
+
+std::vector<sys::Fd> passed(int count) {
+  std::vector<sys::Fd> out;
+  while (count-- > 0) out.push_back(sys::open_listener(loopback(0), {}).value());
+  return out;
+}
+
+TEST(Sockets, FromTheServiceManagerHaveTheOptionsOfTheConfiguredOnesInOrder) {
+  const auto sockets = open_sockets(listening_on({loopback(0), loopback(0)}), 2, passed(2));
+  ASSERT_TRUE(sockets) << sockets.error();
+  for (const auto& worker : sockets->per_worker) {
+    ASSERT_EQ(worker.size(), 2u);
+    EXPECT_EQ(worker[0].place, 0);
+    EXPECT_EQ(worker[1].place, 1);
+  }
+}
+
+TEST(Sockets, FromTheServiceManagerAllHaveTheOptionsOfASingleConfiguredOne) {
+  const auto sockets = open_sockets(listening_on({loopback(0)}), 1, passed(3));
+  ASSERT_TRUE(sockets) << sockets.error();
+  ASSERT_EQ(sockets->per_worker[0].size(), 3u);
+  for (const auto& socket : sockets->per_worker[0]) EXPECT_EQ(socket.place, 0);
+}
+
+TEST(Sockets, FromTheServiceManagerAreRefusedWhereItIsNotSaidWhoseOptionsTheyHave) {
+  const auto sockets = open_sockets(listening_on({loopback(0), loopback(0)}), 1, passed(3));
+  ASSERT_FALSE(sockets);
+  EXPECT_THAT(sockets.error(), HasSubstr("systemd passed 3 sockets and `listeners:` has 2"));
 }
 
 TEST(Sockets, FromTheServiceManagerMustBeTcp) {
@@ -99,7 +128,7 @@ TEST(Sockets, HaveTheirOptionsInheritedByWhatTheyAccept) {
   auto sockets = open_sockets(listening_on({loopback(0)}), 1, {});
   ASSERT_TRUE(sockets);
   const auto client = sys::start_connect(sockets->listeners[0], {}).value();
-  const auto accepted = sys::accept_connection(sockets->per_worker[0][0].get()).value();
+  const auto accepted = sys::accept_connection(sockets->per_worker[0][0].fd.get()).value();
   int on = 0;
   socklen_t size = sizeof(on);
   ASSERT_EQ(::getsockopt(accepted.fd.get(), SOL_SOCKET, SO_KEEPALIVE, &on, &size), 0);

@@ -24,7 +24,7 @@ loop::RootTask make_rounds(session::Worker& worker) {
 
 }  // namespace
 
-WorkerThread::WorkerThread(session::Worker::Parts parts, std::vector<sys::Fd> listeners) {
+WorkerThread::WorkerThread(session::Worker::Parts parts, std::vector<ListenSocket> listeners) {
   std::promise<std::shared_ptr<const session::Metrics>> ready;
   auto metrics = ready.get_future();
   loop_.mailbox().post(
@@ -40,7 +40,7 @@ WorkerThread::~WorkerThread() {
   if (thread_.joinable()) stop();
 }
 
-void WorkerThread::run(session::Worker::Parts parts, std::vector<sys::Fd> listeners) {
+void WorkerThread::run(session::Worker::Parts parts, std::vector<ListenSocket> listeners) {
   pthread_setname_np(pthread_self(), fmt::format("worker/{}", parts.number).c_str());
   {
     session::Worker worker(loop_, std::move(parts));
@@ -52,7 +52,7 @@ void WorkerThread::run(session::Worker::Parts parts, std::vector<sys::Fd> listen
                       std::chrono::duration_cast<std::chrono::milliseconds>(length).count()));
     });
     std::list<Listener> accepting;
-    for (sys::Fd& fd : listeners) accepting.emplace_back(worker, std::move(fd));
+    for (auto& [fd, place] : listeners) accepting.emplace_back(worker, std::move(fd), place);
     close_listeners_ = [&accepting] {
       for (Listener& listener : accepting) listener.accept_rest();
       accepting.clear();

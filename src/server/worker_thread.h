@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "loop/loop.h"
+#include "server/sockets.h"
 #include "session/worker.h"
-#include "sys/fd.h"
 
 namespace penstock::server {
 
@@ -22,7 +22,7 @@ class WorkerThread {
     int64_t frames = 0;
   };
 
-  WorkerThread(session::Worker::Parts parts, std::vector<sys::Fd> listeners);
+  WorkerThread(session::Worker::Parts parts, std::vector<ListenSocket> listeners);
   WorkerThread(const WorkerThread&) = delete;
   WorkerThread& operator=(const WorkerThread&) = delete;
   ~WorkerThread();
@@ -38,7 +38,7 @@ class WorkerThread {
   std::shared_ptr<const session::Metrics> metrics() const { return metrics_; }
 
  private:
-  void run(session::Worker::Parts parts, std::vector<sys::Fd> listeners);
+  void run(session::Worker::Parts parts, std::vector<ListenSocket> listeners);
 
   loop::Loop loop_;
   session::Worker* worker_ = nullptr;                // the worker's thread only

@@ -13,11 +13,10 @@
 #include <utility>
 
 #include "dial/reach.h"
-#include "http/head.h"
-#include "http/reply.h"
 #include "loop/alongside.h"
 #include "loop/bell.h"
 #include "observe/probes.h"
+#include "session/entrance.h"
 #include "session/hello.h"
 #include "session/presence.h"
 #include "session/refusal.h"
@@ -32,45 +31,12 @@ namespace {
 
 using Failure = std::optional<Error>;
 
-// Reads until the request head is complete; keeps what came behind it. Refuses as soon as the
-// bytes allow, so that a stranger gets one small buffer and one short clock.
-Task<Result<http::ConnectRequest>> read_request(Connection& c) {
-  const auto& config = c.config();
-  const http::HeadLimits limits{config.limits.head_bytes, config.limits.head_fields};
-  const auto buffer = c.worker.relay().buffer();
-  http::HeadReader reader(limits);
-  loop::Timer timer(c.worker.loop());
-  timer.arm(deadline_after(c.story.accepted, config.timeouts.head));
-  std::string received;
-  Result<http::ConnectRequest> request = fail(Code::kHeadTimeout);
-  for (;;) {
-    const loop::Moved moved = c.client.read(buffer);
-    if (moved.would_block()) {
-      // The deadline is absolute: a byte now and then does not move it.
-      if (timer.expired()) break;
-      co_await loop::Wait(c.worker.loop()).on(c.client.source(), loop::kReadable).until(timer);
-      continue;
-    }
-    if (!moved.bytes()) co_return fail(Code::kClientGone, moved.error());
-    // SAFETY: bytes are read as the characters of a request head.
-    received.append(reinterpret_cast<const char*>(buffer.data()), static_cast<size_t>(moved.count));
-    const auto complete = reader.advance(received);
-    if (!complete) {
-      request = std::unexpected(complete.error());
-      break;
-    }
-    if (!*complete) continue;
-    request = http::parse_connect(std::string_view(received).substr(0, reader.length()), limits);
-    if (request)
-      c.early.assign(received.begin() + static_cast<ptrdiff_t>(reader.length()), received.end());
-    break;
-  }
-  if (!request) {
-    const auto line = http::sketch_request_line(received);
-    c.story.asked =
-        std::make_unique<std::string>(std::string(line.method) + " " + std::string(line.target));
-  }
-  co_return request;
+// By which way it came in, and what it asks for.
+Task<Result<Request>> read_request(Connection& c) {
+  const auto entrance = co_await way_in(c);
+  if (!entrance) co_return std::unexpected(entrance.error());
+  c.entrance = *entrance;
+  co_return co_await c.entrance->read_request(c);
 }
 
 // The client is watched while others are waited for: one that has gone frees what it holds at
@@ -122,6 +88,16 @@ Task<Result<dns::Answer>> resolve(Connection& c, dns::Wanted wanted) {
   co_return answer;
 }
 
+// How long the handshake with the origin took by the kernel's clock, where that is switched on.
+void ask_kernel(Connection& c) {
+  const bpf::DialClock* const clock = c.worker.dial_clock();
+  const auto handshake = clock ? clock->handshake(c.origin.fd()) : std::nullopt;
+  if (!handshake) return;
+  c.story.times.connect.add({}, Instant(handshake->connect));
+  c.story.syn_retransmits =
+      static_cast<uint8_t>(std::min<uint64_t>(handshake->syn_retransmits, UINT8_MAX));
+}
+
 // Connects the origin by one of `routes`: at once where there is a spare, which is looked at here
 // and used without a wait in between; else by a dial.
 Task<Failure> connect_origin(Connection& c, const std::vector<policy::Route>& routes) {
@@ -147,6 +123,7 @@ Task<Failure> connect_origin(Connection& c, const std::vector<policy::Route>& ro
   c.port = std::move(reached->port);
   c.origin = std::move(reached->stream);
   c.story.route = reached->peer;
+  ask_kernel(c);
   co_return std::nullopt;
 }
 
@@ -291,14 +268,9 @@ Task<Failure> set_up(Connection& c) {
 
 // 8. Say yes. The origin is connected, so the answer is true; past it, bytes belong to the tunnel.
 Task<Failure> say_established(Connection& c) {
-  const auto& config = c.config();
-  std::optional<http::ServerTiming> timing;
-  if (config.server_timing) {
-    timing = http::ServerTiming{c.story.times.resolve.duration(), c.story.times.dial.duration()};
-  }
-  const std::string reply = http::established_reply(timing);
+  const std::string reply = c.entrance->established(c);
   loop::Timer timer(c.worker.loop());
-  timer.arm(deadline_after(c.worker.loop().now(), config.timeouts.head));
+  timer.arm(deadline_after(c.worker.loop().now(), c.config().timeouts.head));
   if (const int error = co_await loop::write_all(c.worker.loop(), c.client, reply, timer)) {
     co_return Error{Code::kClientGone, error};
   }

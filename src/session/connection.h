@@ -25,7 +25,10 @@ struct Arrival {
   Endpoint client;
   admission::Seat seat;
   uint64_t number = 0;
+  uint16_t listener = 0;  // its place in `listeners:`
 };
+
+class Entrance;
 
 class Connection : public ListNode {
  public:
@@ -42,6 +45,8 @@ class Connection : public ListNode {
 
   bool seated() const { return static_cast<bool>(seat_); }
   const config::Config& config() const { return *situation->config; }
+  // The one by which it came. Reloads leave the list as it is.
+  const config::Listener& listener() const { return config().listeners[listener_]; }
   policy::Asker asker() const { return {story.client.address, {}}; }
   // What the probes say of a step that took so long and ended so.
   observe::probe::Step step_end(int64_t us, const char* error = "") const {
@@ -49,12 +54,14 @@ class Connection : public ListNode {
   }
 
   Worker& worker;
-  SituationPtr situation;  // as it was when the connection began, or last let it go on
+  const Entrance* entrance = nullptr;  // null: too little was heard to know
+  SituationPtr situation;              // as it was when the connection began, or last let it go on
   Story story;
   loop::Stream client;
   admission::PortShare port;  // of the origin's stream, which goes before it
   loop::Stream origin;
-  std::vector<uint8_t> early;  // what the client sent behind its request, until it is passed on
+  // What the client has sent and nobody has used yet: of its request, then what came behind it.
+  std::vector<uint8_t> early;
   admission::QuotaShare quota_share;
 
  private:
@@ -62,6 +69,7 @@ class Connection : public ListNode {
 
   loop::RootTask::promise_type& root_;
   admission::Seat seat_;
+  const uint16_t listener_;
 };
 
 // A connection's whole life, from accept to settle. Without a seat it is a short one.

@@ -44,6 +44,7 @@ TEST_F(Connections, EndAsClosedWhenBothSidesClose) {
   const auto& line = lines_[0];
   EXPECT_EQ(line["id"], "abc-3-1");
   EXPECT_EQ(line["worker"], 3);
+  EXPECT_EQ(line["protocol"], "http/1.1");
   EXPECT_EQ(line["method"], "CONNECT");
   EXPECT_EQ(line["authority"], origin.at().text());
   EXPECT_EQ(line["route"], origin.at().text());

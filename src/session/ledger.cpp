@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/wall_time.h"
 #include "observe/probes.h"
+#include "session/entrance.h"
 #include "sys/socket.h"
 
 namespace penstock::session {
@@ -21,6 +22,7 @@ void time_field(JsonWriter& json, std::string_view name, Micros micros) {
 void who_and_what(JsonWriter& json, const Connection& c) {
   const Story& story = c.story;
   json.field("client", story.client.text()).field("identity", "");
+  if (c.entrance) json.field("protocol", c.entrance->protocol());
   if (!story.target.host.empty()) {
     json.field("method", "CONNECT").field("authority", story.target.text());
     return;
@@ -71,21 +73,14 @@ void times(JsonWriter& json, const StepTimes& times, int64_t total_us) {
   json.field("total_us", total_us);
 }
 
-using Handshake = std::optional<bpf::DialClock::Handshake>;
-
-Handshake kernel_handshake(const Connection& c) {
-  const bpf::DialClock* const clock = c.worker.dial_clock();
-  return clock && c.origin ? clock->handshake(c.origin.fd()) : std::nullopt;
-}
-
-void kernel_view(JsonWriter& json, const loop::Stream& origin, const Handshake& handshake) {
-  if (!origin) return;
-  const auto facts = sys::tcp_facts(origin.fd());
+void kernel_view(JsonWriter& json, const Connection& c) {
+  if (!c.origin) return;
+  const auto facts = sys::tcp_facts(c.origin.fd());
   if (!facts) return;
   json.key("tcp").begin_object();
-  if (handshake) {
-    json.field("connect_us", micros_between({}, Instant(handshake->connect)));
-    json.field("syn_retransmits", handshake->syn_retransmits);
+  if (c.story.times.connect.reached()) {
+    time_field(json, "connect_us", c.story.times.connect);
+    json.field("syn_retransmits", uint64_t{c.story.syn_retransmits});
   }
   json.field("rtt_us", uint64_t{facts->rtt_us}).field("min_rtt_us", uint64_t{facts->min_rtt_us});
   json.field("retransmits", uint64_t{facts->retransmits}).end_object();
@@ -95,8 +90,7 @@ int64_t age_us(Connection& c) {
   return micros_between(c.story.accepted, c.worker.loop().read_clock());
 }
 
-void write_line(Connection& c, std::string_view outcome, int64_t total_us,
-                const Handshake& handshake) {
+void write_line(Connection& c, std::string_view outcome, int64_t total_us) {
   std::string line;
   line.reserve(768);
   std::string when, id;
@@ -118,7 +112,7 @@ void write_line(Connection& c, std::string_view outcome, int64_t total_us,
   ending(json, c.story, outcome);
   json.field("bytes_up", c.story.up.total()).field("bytes_down", c.story.down.total());
   times(json, c.story.times, total_us);
-  kernel_view(json, c.origin, handshake);
+  kernel_view(json, c);
   json.end_object();
   c.worker.log().write(line);  // the sink counts those that find no room
 }
@@ -154,20 +148,19 @@ void settle(Connection& c) {
   record(metrics.dial, c.story.times.dial);
   record(metrics.hello, c.story.times.hello);
   record(metrics.server_hello, c.story.times.server_hello);
-  const Handshake handshake = kernel_handshake(c);
-  if (handshake) metrics.kernel_connect.record(handshake->connect);
+  record(metrics.kernel_connect, c.story.times.connect);
   const int64_t total_us = age_us(c);
   if (c.story.step == Step::kCarry) {
     probe::carry(c.step_end(total_us), c.story.up.total(), c.story.down.total());
   }
   const char* how = outcome_word(outcome).data();  // a literal: a NUL stands behind it
   probe::settle(c.step_end(total_us, probe::word(c.story.error)), how);
-  write_line(c, outcome_word(outcome), total_us, handshake);
+  write_line(c, outcome_word(outcome), total_us);
 }
 
 void log_progress(Connection& c) {
   note_server_hello(c.story);
-  write_line(c, "open", age_us(c), kernel_handshake(c));
+  write_line(c, "open", age_us(c));
 }
 
 }  // namespace penstock::session

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "http/reply.h"
+#include "session/entrance.h"
 
 namespace penstock::session {
 
@@ -69,7 +69,7 @@ Task<> refuse(Connection& c) {
     if (status == 503 || status == 429) {
       retry_after = std::max<int>(c.story.retry_after, kRetryAfterSeconds);
     }
-    words = http::refusal_reply(error, retry_after, c.story.cause);
+    words = (c.entrance ? *c.entrance : http1()).refused(c, retry_after);
   } else if (c.story.established && may_alert(c)) {
     words = kAccessDenied;
   }

@@ -240,7 +240,7 @@ class Session : public testing::Test {
     auto client = sys::start_connect(entrance_, {}).value();
     auto accepted = sys::accept_connection(listener_.get()).value();
     sys::set_no_delay(client.get());
-    worker_->welcome(std::move(accepted.fd), accepted.peer, door_.take_seat());
+    worker_->welcome(std::move(accepted.fd), accepted.peer, door_.take_seat(), 0);
     return Peer(std::move(client));
   }
   Peer ask(std::string_view authority, std::string_view behind = "") {

@@ -43,7 +43,7 @@ inline constexpr int kOutcomeCount = 5;
 std::string_view outcome_word(Outcome outcome);
 
 // How long a wait took, in whole microseconds up to 35 minutes; longer ones stay there. Four bytes,
-// because every idle tunnel holds six of them.
+// because every idle tunnel holds seven of them.
 class Micros {
  public:
   bool reached() const { return value_ >= 0; }
@@ -64,6 +64,7 @@ struct StepTimes {
   Micros queue;
   Micros resolve;
   Micros dial;
+  Micros connect;       // of the route that was reached, by the kernel's clock
   Micros hello;         // established to ClientHello complete
   Micros server_hello;  // ClientHello passed on to the origin's first byte
 };
@@ -89,10 +90,11 @@ struct Story {
   tunnel::Carried up;
   tunnel::Carried down;
   std::optional<Error> error;
-  Micros opening;             // accept to the 200
-  std::optional<Code> cause;  // of a refusal by a breaker: what the destination failed with
-  uint16_t retry_after = 0;   // seconds that a refused client was told to wait; 0: not known
-  int16_t status = 0;         // the HTTP status that was sent; 0: none
+  Micros opening;               // accept to the 200
+  std::optional<Code> cause;    // of a refusal by a breaker: what the destination failed with
+  uint16_t retry_after = 0;     // seconds that a refused client was told to wait; 0: not known
+  int16_t status = 0;           // the HTTP status that was sent; 0: none
+  uint8_t syn_retransmits = 0;  // of what `times.connect` is about
   Step step = Step::kHead;
   bool judged : 1 = false;
   bool allowed : 1 = false;

@@ -37,11 +37,11 @@ Worker::~Worker() {
   end_all(Code::kAborted);
 }
 
-void Worker::welcome(sys::Fd fd, const Endpoint& client, admission::Seat seat) {
+void Worker::welcome(sys::Fd fd, const Endpoint& client, admission::Seat seat, uint16_t listener) {
   metrics_->accepted.add();
   if (!seat) metrics_->shed.add();
   spares_.yield();
-  Arrival arrival{std::move(fd), client, std::move(seat), ++connections_};
+  Arrival arrival{std::move(fd), client, std::move(seat), ++connections_, listener};
   tasks_.start(serve(*this, arrival));
 }
 
@@ -192,7 +192,8 @@ Connection::Connection(Worker& owner, loop::RootTask::promise_type& root, Arriva
       situation(owner.situation()),
       client(loop::Stream::accepted(owner.loop(), std::move(arrival.fd))),
       root_(root),
-      seat_(std::move(arrival.seat)) {
+      seat_(std::move(arrival.seat)),
+      listener_(arrival.listener) {
   story.number = arrival.number;
   story.client = arrival.client;
   story.accepted = owner.loop().read_clock();

@@ -60,8 +60,9 @@ class Worker {
   Worker& operator=(const Worker&) = delete;
   ~Worker();
 
-  // A connection begins. `seat` may be empty: then it is told 503 and closed.
-  void welcome(sys::Fd fd, const Endpoint& client, admission::Seat seat);
+  // A connection begins, by the listener of that place in `listeners:`. `seat` may be empty: then
+  // it is told 503 and closed.
+  void welcome(sys::Fd fd, const Endpoint& client, admission::Seat seat, uint16_t listener);
 
   // A new configuration: for new connections, and for the live ones as `policy.reload` says.
   void adopt(SituationPtr situation);

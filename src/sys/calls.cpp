@@ -1,11 +1,9 @@
 #include "sys/calls.h"
 
 #include <fcntl.h>
-#include <linux/bpf.h>
 #include <linux/sockios.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -113,16 +111,6 @@ int epoll_wait(int epoll, epoll_event* events, int capacity, int timeout_ms) {
 
 int eventfd() {
   return repeat([&] { return ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); });
-}
-
-int bpf_look_up(int map, const void* key, void* value) {
-  bpf_attr question{};
-  question.map_fd = static_cast<uint32_t>(map);
-  question.key = reinterpret_cast<uint64_t>(key);  // SAFETY: pointers as the kernel takes them
-  question.value = reinterpret_cast<uint64_t>(value);
-  return repeat([&] {
-    return static_cast<int>(syscall(SYS_bpf, BPF_MAP_LOOKUP_ELEM, &question, sizeof(question)));
-  });
 }
 
 }  // namespace penstock::sys::calls

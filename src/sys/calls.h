@@ -43,7 +43,4 @@ int epoll_wait(int epoll, epoll_event* events, int capacity, int timeout_ms);
 
 int eventfd();
 
-// One value of a BPF map (BPF_MAP_LOOKUP_ELEM): -ENOENT where it has none for `key`.
-int bpf_look_up(int map, const void* key, void* value);
-
 }  // namespace penstock::sys::calls

@@ -184,4 +184,10 @@ std::optional<TcpFacts> tcp_facts(int fd) {
   return TcpFacts{info.tcpi_rtt, info.tcpi_min_rtt, info.tcpi_total_retrans};
 }
 
+uint64_t socket_cookie(int fd) {
+  uint64_t cookie = 0;
+  socklen_t length = sizeof(cookie);
+  return calls::getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) < 0 ? 0 : cookie;
+}
+
 }  // namespace penstock::sys

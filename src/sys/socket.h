@@ -60,4 +60,8 @@ struct TcpFacts {
 };
 std::optional<TcpFacts> tcp_facts(int fd);
 
+// What tells this socket from every other since the machine was started; 0: the kernel does not
+// say.
+uint64_t socket_cookie(int fd);
+
 }  // namespace penstock::sys

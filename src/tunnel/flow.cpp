@@ -19,7 +19,7 @@ constexpr int16_t kFillsToSplice = 2;
 // How many more it copies before it asks again for a pipe that it did not get (1 MiB): each
 // refusal costs six system calls.
 constexpr int16_t kFillsAfterRefusal = -14;
-// splice(2) said that it does not know these descriptors.
+// There is more between the streams than two sockets, or splice(2) said that it does not know them.
 constexpr int16_t kFillsNever = INT16_MIN;
 // A read that a cap cut shorter than this says nothing about the stream.
 constexpr size_t kFillBytes = 16 * 1024;
@@ -39,6 +39,7 @@ constexpr uint16_t kEarnKib = 16 * 1024;
 Flow::Flow(Relay& relay, loop::Stream& from, loop::Stream& to, Carried& carried)
     : relay_(&relay), from_(&from), to_(&to), carried_(&carried) {
   carried_->last = loop().now();
+  if (!from.spliceable() || !to.spliceable()) fills_ = kFillsNever;
 }
 
 Flow::~Flow() {

@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
+#include <span>
 #include <string>
 
+#include "sys/calls.h"
 #include "tunnel/testing.h"
 
 namespace penstock::tunnel {
@@ -150,6 +153,40 @@ TEST_F(FlowTest, WaitsForALowWaterMarkForTwoMillisecondsAtMost) {
   EXPECT_EQ(low_water(), 1);
   EXPECT_EQ(flow().resume_at(), kNever);
   EXPECT_EQ(worker_.relay.pipes().in_use(), 0u);
+}
+
+// Its bytes are in user space, where the kernel cannot move them.
+class Plain final : public loop::Transport {
+ public:
+  explicit Plain(int fd) : fd_(fd) {}
+  loop::Moved read(std::span<uint8_t> into) override {
+    return {sys::calls::recv(fd_, into.data(), into.size())};
+  }
+  loop::Moved write(std::span<const uint8_t> from) override {
+    return {sys::calls::send(fd_, from.data(), from.size())};
+  }
+  void shutdown_write() override { sys::calls::shutdown(fd_, SHUT_WR); }
+
+ private:
+  int fd_;
+};
+
+TEST_F(FlowTest, CopiesWhatComesThroughATransport) {
+  tunnel_.client_stream.put_on(std::make_unique<Plain>(tunnel_.client_stream.fd()));
+  Carried bytes;
+  Flow flow(worker_.relay, tunnel_.client_stream, tunnel_.origin_stream, bytes);
+  size_t received = 0;
+  size_t sent = 0;
+  for (int i = 0; i < 10; ++i) {
+    sent += fill_source();
+    while (received < sent) {
+      poll();
+      flow.pump(worker_.loop.now());
+      received += drain_sink();
+    }
+  }
+  EXPECT_EQ(bytes.copied, sent);
+  EXPECT_EQ(bytes.spliced, 0u);
 }
 
 TEST_F(FlowTest, KeepsToItsCapAndSplices) {

@@ -1,0 +1,45 @@
+// A way in: how a client's request is read and how it is told yes or no, in the client's protocol.
+// What happens in between is the same for all of them (session/connection.cpp).
+// Thread: the worker's.   Lifetime: longer than the connections that came in by it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "http/authority.h"
+#include "loop/task.h"
+
+namespace penstock::session {
+
+class Connection;
+
+// What is asked for, whatever the words were.
+struct Request {
+  http::Authority target;
+};
+
+class Entrance {
+ public:
+  virtual ~Entrance() = default;
+
+  // The log's word for the protocol.
+  virtual std::string_view protocol() const = 0;
+  // Reads the request by `timeouts.head` after the connection began: what lies in c.early first,
+  // then from the client. What came behind it is left in c.early.
+  virtual loop::Task<Result<Request>> read_request(Connection& c) const = 0;
+  // What the client is told before the tunnel's first byte.
+  virtual std::string established(const Connection& c) const = 0;
+  // What it is told instead, by c.story.error; empty: the protocol has no words for it.
+  // `retry_after`: seconds, where trying again may help.
+  virtual std::string refused(const Connection& c, std::optional<int> retry_after) const = 0;
+};
+
+// Finds out by its first bytes which way a client comes in.
+loop::Task<Result<const Entrance*>> way_in(Connection& c);
+
+// HTTP/1.1 CONNECT (RFC 9110 section 9.3.6).
+const Entrance& http1();
+
+}  // namespace penstock::session

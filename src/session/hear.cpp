@@ -1,0 +1,36 @@
+#include "session/hear.h"
+
+namespace penstock::session {
+
+loop::Task<std::optional<Error>> hear_more(Connection& c, Instant deadline) {
+  loop::Loop& loop = c.worker.loop();
+  const auto buffer = c.worker.relay().buffer();
+  loop::Moved moved = c.client.read(buffer);
+  if (moved.would_block()) {
+    loop::Timer timer(loop);
+    timer.arm(deadline);
+    do {
+      if (timer.expired()) co_return Error{Code::kHeadTimeout};
+      co_await loop::Wait(loop).on(c.client.source(), loop::kReadable).until(timer);
+      moved = c.client.read(buffer);
+    } while (moved.would_block());
+  }
+  if (!moved.bytes()) co_return Error{Code::kClientGone, moved.error()};
+  c.early.insert(c.early.end(), buffer.data(), buffer.data() + moved.count);
+  co_return std::nullopt;
+}
+
+Instant head_deadline(const Connection& c) {
+  return deadline_after(c.story.accepted, c.config().timeouts.head);
+}
+
+std::string_view heard(const Connection& c) {
+  // SAFETY: bytes are read as characters.
+  return {reinterpret_cast<const char*>(c.early.data()), c.early.size()};
+}
+
+void use_up(Connection& c, size_t bytes) {
+  c.early = {c.early.begin() + static_cast<ptrdiff_t>(bytes), c.early.end()};
+}
+
+}  // namespace penstock::session

@@ -1,0 +1,27 @@
+// Hearing a client out before there is a tunnel: what it says is collected in c.early.
+// Thread: the worker's.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "loop/task.h"
+#include "session/connection.h"
+
+namespace penstock::session {
+
+// Waits until the client has said more, at most one buffer of it. kHeadTimeout at `deadline`,
+// kClientGone when it has ended or failed.
+loop::Task<std::optional<Error>> hear_more(Connection& c, Instant deadline);
+
+// By when a request must have been read: absolute, so that a byte now and then does not move it.
+Instant head_deadline(const Connection& c);
+
+// What was heard and is not used up yet, as characters.
+std::string_view heard(const Connection& c);
+// Its first `bytes` are used up. What is left takes no more memory than it needs.
+void use_up(Connection& c, size_t bytes);
+
+}  // namespace penstock::session
