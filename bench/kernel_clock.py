@@ -15,14 +15,13 @@ import argparse
 import contextlib
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-import cpu
 from incident import BINARY, only_loopback
+from pairs import LOAD_CORE, PROXY_CORE, compared, cpu_us_per_connect, in_turns
 from processes import end, free_port, spawn, wait_until_it_listens
 
 CONFIG = """
@@ -32,8 +31,6 @@ policy: {{rules: [{{name: lab, allow: ["127.0.0.1:1-65535"]}}]}}
 observe: {{kernel: {kernel}}}
 log: {{access: {folder}/{kernel}.log}}
 """
-PROXY_CORE, LOAD_CORE = 0, 1
-AT_ONCE = 64  # as in measure.py
 
 
 @contextlib.contextmanager
@@ -62,17 +59,6 @@ def proxy(folder, mount, kernel):
             end(process)
 
 
-def cpu_us_per_connect(process, port, origin, seconds):
-    before = cpu.process_ns(process.pid)
-    load = spawn([BINARY, "load", "--proxy", f"http://127.0.0.1:{port}", "--target",
-                  f"127.0.0.1:{origin}", "--mode", "setup", "--connections", str(AT_ONCE),
-                  "--json", "--duration", f"{round(seconds * 1000)}ms"], LOAD_CORE,
-                 stdout=subprocess.PIPE)
-    out, _ = load.communicate(timeout=seconds + 60)
-    finished = json.loads(out)["finished"]
-    return (cpu.process_ns(process.pid) - before) / 1e3 / finished, finished
-
-
 @contextlib.contextmanager
 def program_times():
     """A function that gives the nanoseconds which programs named `stamp` have run, all together."""
@@ -95,30 +81,19 @@ def measure(folder, mount, pairs, seconds):
     port = free_port()
     origin = spawn([BINARY, "load", "origin", "--listen", f"127.0.0.1:{port}"], LOAD_CORE,
                    stdout=subprocess.DEVNULL)
-    figures = {"off": [], "auto": []}
     try:
         wait_until_it_listens(origin, port, 10)
         with proxy(folder, mount, "off") as off, proxy(folder, mount, "auto") as auto:
-            at_work = {"off": off, "auto": auto}
-            for i in range(-1, pairs):
-                for kernel in ("off", "auto") if i % 2 else ("auto", "off"):
-                    used, _ = cpu_us_per_connect(*at_work[kernel], port, seconds)
-                    if i >= 0:  # the pair before the first warms everybody up
-                        figures[kernel].append(used)
+            figures = in_turns({"off": off, "auto": auto}, port, pairs, seconds)
             with program_times() as spent:
                 before = spent()
-                _, finished = cpu_us_per_connect(*at_work["auto"], port, seconds)
+                _, finished = cpu_us_per_connect(*auto, port, seconds)
                 program_us = (spent() - before) / 1e3 / finished
     finally:
         end(origin)
     said = (folder / "auto.stderr").read_text()
     assert "the kernel times connects" in said, said
     return figures, program_us
-
-
-def quiet(values):
-    """The mean of the least tenth."""
-    return statistics.mean(sorted(values)[:max(1, len(values) // 10)])
 
 
 def main():
@@ -135,17 +110,7 @@ def main():
             figures, program_us = measure(Path(folder), mount, asked.pairs, asked.seconds)
         finally:
             subprocess.run(["umount", str(mount)], check=True)
-    ratios = [auto / off for off, auto in zip(figures["off"], figures["auto"])]
-    quarter, half, three = statistics.quantiles(ratios, n=4)
-    print(json.dumps({
-        "pairs": len(ratios),
-        "off_cpu_us_per_connect": round(statistics.median(figures["off"]), 2),
-        "auto_cpu_us_per_connect": round(statistics.median(figures["auto"]), 2),
-        "off_quietest_tenth": round(quiet(figures["off"]), 2),
-        "auto_quietest_tenth": round(quiet(figures["auto"]), 2),
-        "program_us_per_connect": round(program_us, 3),
-        "more_percent": round(100 * (half - 1), 2),
-        "more_percent_quartiles": [round(100 * (at - 1), 2) for at in (quarter, three)]}))
+    print(json.dumps({**compared(figures), "program_us_per_connect": round(program_us, 3)}))
     return 0
 
 
