@@ -333,6 +333,14 @@ def test_a_root_in_the_chain_that_nobody_knows_is_explained(serve_tls, authority
     assert '"CN=penstock tests"' in run["failure"]["what"]
 
 
+def test_an_expired_certificate_is_explained(serve_tls, authority):
+    origin = serve_tls(*authority.issue("localhost", days=-1))
+    run, = found("--direct", "--ca", authority.ca, f"https://localhost:{origin.port}/",
+                 status=1)["runs"]
+    assert run["tls"]["verdict"] == "X509_V_ERR_CERT_HAS_EXPIRED"
+    assert "expired" in run["failure"]["what"] and run["failure"]["advice"]
+
+
 def test_a_certificate_for_another_name_is_explained(serve_tls, authority):
     origin = serve_tls(*authority.issue("elsewhere.test"))
     for host, verdict in (("localhost", "X509_V_ERR_HOSTNAME_MISMATCH"),
@@ -486,12 +494,24 @@ HANGS = {"connect": lambda conn, certificate: None,
          "download": hang_in_the_body}
 
 
+@pytest.mark.parametrize("secured", [False, True], ids=["http_proxy", "https_proxy"])
 @pytest.mark.parametrize("where", HANGS)
-def test_what_hangs_is_named_and_what_came_before_is_kept(listener, authority, where):
+def test_what_hangs_is_named_and_what_came_before_is_kept(listener, authority, proxy_certificate,
+                                                          where, secured):
     certificate = authority.issue("localhost")
     proxy = listener()
-    process = subprocess.Popen([BINARY, "probe", "--proxy", f"http://{proxy.authority}", "--json",
-                                "--ca", authority.ca, "--timeout", "2s", "https://localhost/"],
+    host, port = proxy.authority.rsplit(":", 1)
+    with contextlib.ExitStack() as stack:
+        url = f"http://{proxy.authority}"
+        if secured:
+            front = TlsFront((host, int(port)), *proxy_certificate)
+            url = stack.enter_context(contextlib.closing(front)).url
+        hangs(proxy, url, certificate, authority.ca, where, secured)
+
+
+def hangs(proxy, url, certificate, ca, where, secured):
+    process = subprocess.Popen([BINARY, "probe", "--proxy", url, "--json",
+                                "--ca", ca, "--timeout", "2s", "https://localhost/"],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     conn = proxy.accept()
     kept = HANGS[where](conn, certificate)
@@ -499,7 +519,7 @@ def test_what_hangs_is_named_and_what_came_before_is_kept(listener, authority, w
     del kept
     assert process.returncode == 1, err
     run, = json.loads(out)["runs"]
-    expected = [*PROXIED, *TUNNEL, *CONVERSATION]
+    expected = [*PROXIED, *(["proxy_tls"] if secured else []), *TUNNEL, *CONVERSATION]
     assert words(run) == expected[:expected.index(where) + 1]
     last = run["phases"][-1]
     assert last["failed"] and last["duration_ms"] >= 2000

@@ -131,6 +131,18 @@ def test_counts_are_those_of_the_connections_made(cgroup, trace, program, quaran
     assert "accept_queue" in total.raw["not_known"]
 
 
+def test_self_is_whoever_shares_its_cgroup(cgroup, trace, program, quarantine):
+    listener = program(LISTENER, "127.0.0.1", "64", ns=quarantine)
+    port = int(listener.read())
+    neighbour, stranger = program(CALLER, cgroup=cgroup, ns=quarantine), program(CALLER, ns=quarantine)
+    enter = f'echo $$ >{cgroup.path}/cgroup.procs && exec "$@"'
+    tracer = trace("--self", "--backend", "sock_ops", prefix=["sh", "-c", enter, "sh"])
+    assert stranger.call("127.0.0.1", port, 5) == neighbour.call("127.0.0.1", port, 3) == "connected"
+    total = tracer.end()
+    assert total.events("established") == 3
+    assert total.latency("outgoing", "connect")["count"] == 3
+
+
 def test_what_was_closed_has_lived_and_has_round_trip_times(cgroup, trace, program, quarantine):
     listener = program(LISTENER, "127.0.0.1", "64", cgroup=cgroup, ns=quarantine)
     port = int(listener.read())

@@ -22,9 +22,9 @@ class Authority:
                  "-addext", "basicConstraints=critical,CA:TRUE",
                  "-addext", "keyUsage=critical,keyCertSign,cRLSign")
 
-    def issue(self, *names):
-        """(certificate, key) as files, valid for all of `names`."""
-        stem = self.directory / names[0].replace("*", "any")
+    def issue(self, *names, days=2):
+        """(certificate, key) as files, valid for all of `names`; expired where `days` is negative."""
+        stem = self.directory / f"{names[0].replace('*', 'any')}{'' if days > 0 else '-expired'}"
         key, request, certificate, extensions = (
             stem.with_name(stem.name + suffix) for suffix in (".key", ".csr", ".pem", ".ext"))
         san = ",".join(f"{'IP' if name[0].isdigit() else 'DNS'}:{name}" for name in names)
@@ -32,7 +32,7 @@ class Authority:
         _openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                  "-keyout", key, "-out", request, "-subj", f"/CN={names[0]}")
         _openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self._key,
-                 "-CAcreateserial", "-days", "2", "-extfile", extensions, "-out", certificate)
+                 "-CAcreateserial", "-days", days, "-extfile", extensions, "-out", certificate)
         return certificate, key
 
 
