@@ -51,6 +51,16 @@ void connections(PrometheusText& text, const Snapshot& snapshot) {
   }
 }
 
+void protocols(PrometheusText& text, const Snapshot& snapshot) {
+  text.metric("penstock_protocol_connections_total", "counter",
+              "Connections that ended, by the protocol in which the client asked.");
+  for (size_t i = 0; i < session::kProtocols.size(); ++i) {
+    uint64_t count = 0;
+    for (const auto& worker : snapshot.workers) count += worker.metrics->protocols[i].value();
+    text.sample({{"protocol", session::kProtocols[i]}}, count);
+  }
+}
+
 void steps(PrometheusText& text, const Snapshot& snapshot) {
   text.metric("penstock_step_seconds", "histogram", "How long each step of a connection waited.");
   text.histogram({{"step", "head"}}, sum(snapshot, &Metrics::head));
@@ -259,6 +269,7 @@ void process(PrometheusText& text, const Snapshot& snapshot) {
 std::string metrics_page(const Snapshot& snapshot) {
   PrometheusText text;
   connections(text, snapshot);
+  protocols(text, snapshot);
   steps(text, snapshot);
   bytes(text, snapshot);
   admission(text, snapshot);

@@ -2,6 +2,7 @@
 // snapshots of it; a reload makes a new one or changes nothing.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <expected>
 #include <memory>
@@ -99,9 +100,17 @@ struct Observe {
 
 enum class PolicyReload : uint8_t { kRecheck, kKeep };
 
+// What clients may speak on a listener; their first byte says which of it they do.
+enum class Protocol : uint8_t { kHttp, kSocks5 };
+
 struct Listener {
   Endpoint address;
   Place place;
+  std::vector<Protocol> protocols = {Protocol::kHttp};
+
+  bool speaks(Protocol protocol) const {
+    return std::ranges::find(protocols, protocol) != protocols.end();
+  }
 };
 
 struct Config {

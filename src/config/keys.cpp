@@ -144,8 +144,12 @@ struct QuotaType {
 // --- the other sections
 // ---------------------------------------------------------------------------
 
+constexpr Word<Protocol> kProtocols[] = {{"http", Protocol::kHttp}, {"socks5", Protocol::kSocks5}};
+
 constexpr Key<Listener> kListenerKeys[] = {
     key<Listener, ListenerAddressType, whole_listener>("address", kRequired),
+    key<Listener, ListType<WordType<kProtocols>, Emptiness::kRefused>, &Listener::protocols>(
+        "protocols"),
 };
 
 constexpr Key<Endpoint> kAdminKeys[] = {

@@ -16,6 +16,7 @@ namespace {
 constexpr std::string_view kDefaults = R"(
 listeners:
   - address: 127.0.0.1:3128
+    protocols: [http, socks5]
 admin:
   address: 127.0.0.1:3129
 policy:

@@ -169,6 +169,7 @@ struct ListType {
       blame_expected(node, path, "a list, in brackets or with a dash before each element", faults);
       return;
     }
+    out.clear();  // what is written takes the place of a default
     // An empty list of clients would mean "any" to one reader and "none" to the next.
     if (emptiness == Emptiness::kRefused && node.entries.empty()) {
       blame(node, path, "the list is empty; name at least one, or leave the key out", faults);

@@ -25,7 +25,8 @@ std::string schema() {
         "additionalProperties": false,
         "required": ["address"],
         "properties": {
-          "address": {"$ref": "#/$defs/endpoint", "description": "Address and port to listen on; port 0 takes any free one."}
+          "address": {"$ref": "#/$defs/endpoint", "description": "Address and port to listen on; port 0 takes any free one."},
+          "protocols": {"description": "What clients may speak here; their first byte says which.", "type": "array", "minItems": 1, "items": {"enum": ["http", "socks5"]}, "default": ["http"]}
         }
       }
     },

@@ -159,7 +159,11 @@ std::string Server::room_text() const {
 
 config::Snapshot Server::as_invoked(const config::Snapshot& config) const {
   auto changed = std::make_shared<config::Config>(*config);
-  if (invocation_.listen) changed->listeners = {{*invocation_.listen, {}}};
+  if (invocation_.listen) {
+    changed->listeners.resize(1);  // the options of the first stay
+    changed->listeners[0].address = *invocation_.listen;
+    changed->listeners[0].place = {};
+  }
   if (invocation_.admin) changed->admin = invocation_.admin;
   if (invocation_.no_admin) changed->admin.reset();
   return changed;

@@ -41,5 +41,7 @@ loop::Task<Result<const Entrance*>> way_in(Connection& c);
 
 // HTTP/1.1 CONNECT (RFC 9110 section 9.3.6).
 const Entrance& http1();
+// SOCKS5 CONNECT (RFC 1928).
+const Entrance& socks5();
 
 }  // namespace penstock::session

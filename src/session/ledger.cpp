@@ -1,5 +1,6 @@
 #include "session/ledger.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "base/json.h"
@@ -138,6 +139,12 @@ void settle(Connection& c) {
   if (!c.story.error && outcome == Outcome::kLeft) c.story.error = Error{Code::kClientGone};
   const size_t column = c.story.error ? static_cast<size_t>(c.story.error->code) : kCodeCount;
   metrics.connections[static_cast<size_t>(outcome)][column].add();
+  if (c.entrance) {
+    const auto word = std::ranges::find(kProtocols, c.entrance->protocol());
+    if (word != kProtocols.end()) {
+      metrics.protocols[static_cast<size_t>(word - kProtocols.begin())].add();
+    }
+  }
   if (c.story.established) metrics.tunnels.depart(c.story.opened(), c.worker.loop().now());
   // What is refused anyway was not let through by report mode.
   c.story.would_deny = c.story.would_deny && c.story.established;

@@ -12,9 +12,14 @@
 
 namespace penstock::session {
 
+// The log's words for the protocols in which clients ask.
+inline constexpr std::array<std::string_view, 2> kProtocols = {"http/1.1", "socks5"};
+
 struct Metrics {
   // The last column counts connections without an error.
   std::array<std::array<observe::Counter, kCodeCount + 1>, kOutcomeCount> connections;
+  // In the order of kProtocols; those of which too little was heard are in none.
+  std::array<observe::Counter, kProtocols.size()> protocols;
   observe::Counter accepted;
   observe::Counter accept_errors;  // EMFILE and its like
   observe::Counter shed;           // refused at the door: no seat, no descriptor

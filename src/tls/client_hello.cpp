@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/byte_fields.h"
 #include "base/check.h"
 
 namespace penstock::tls {
@@ -30,43 +31,7 @@ enum ExtensionType : size_t {
 };
 
 using Bytes = std::span<const uint8_t>;
-
-// Takes fields off the front. A field that is not all there is taken as far as it goes and clears
-// ok(), which stays cleared.
-class Fields {
- public:
-  explicit Fields(Bytes rest) : rest_(rest) {}
-
-  Bytes take(size_t size) {
-    if (size > rest_.size()) {
-      ok_ = false;
-      size = rest_.size();
-    }
-    const Bytes out = rest_.first(size);
-    rest_ = rest_.subspan(size);
-    return out;
-  }
-  // An unsigned number, most significant byte first.
-  size_t number(size_t width) {
-    size_t value = 0;
-    for (const uint8_t byte : take(width)) value = value << 8 | byte;
-    return value;
-  }
-  // A vector: its length in `width` bytes, then so many bytes (RFC 8446 section 3.4).
-  Bytes vector(size_t width) { return take(number(width)); }
-
-  bool ok() const { return ok_; }
-  bool empty() const { return rest_.empty(); }
-  bool ended_well() const { return ok_ && rest_.empty(); }
-
- private:
-  Bytes rest_;
-  bool ok_ = true;
-};
-
-std::string_view text(Bytes bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
+using Fields = ByteFields;  // vectors are those of RFC 8446 section 3.4
 
 // The host_name of a ServerNameList. Two names, or a name type other than host_name, would let the
 // origin pick a different one than we checked; no client sends them.
@@ -77,7 +42,7 @@ std::optional<std::string_view> read_server_name(Bytes body) {
   const Bytes name = names.vector(2);
   if (!extension.ended_well() || !names.ended_well()) return std::nullopt;
   if (type != 0 || name.empty() || name.size() > kNameBytesMax) return std::nullopt;
-  return text(name);
+  return text_of(name);
 }
 
 // The first of a ProtocolNameList; all of it is checked.
@@ -91,7 +56,7 @@ std::optional<std::string_view> read_alpn(Bytes body) {
     if (!protocols.ok() || protocol.empty()) return std::nullopt;
     if (first.empty()) first = protocol;
   }
-  return text(first);
+  return text_of(first);
 }
 
 // Each extension that we act on may stand there once (RFC 8446 section 4.2): of two server names we
