@@ -24,6 +24,7 @@ std::string_view side_word(Side side) {
     case Side::kPolicy: return "policy";
     case Side::kProxy: return "proxy";
     case Side::kDns: return "dns";
+    case Side::kParent: return "parent";
     case Side::kOrigin: return "origin";
   }
   return "proxy";

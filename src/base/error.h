@@ -10,7 +10,7 @@
 
 namespace penstock {
 
-enum class Side : uint8_t { kClient, kPolicy, kProxy, kDns, kOrigin };
+enum class Side : uint8_t { kClient, kPolicy, kProxy, kDns, kParent, kOrigin };
 
 enum class Code : uint8_t {
 #define PENSTOCK_ERROR(name, ...) name,

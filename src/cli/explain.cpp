@@ -55,6 +55,8 @@ Findings find_out(const config::Config& config, const policy::Asker& asker,
     out.error = Error{Code::kNameDenied};
     return out;
   }
+  // A parent looks names up by itself.
+  if (out.decision.rule && !out.decision.rule->via.empty() && !target.literal) return out;
   const auto addresses = resolve(config, target);
   if (!addresses) {
     out.error = addresses.error();
@@ -98,6 +100,13 @@ std::string_view word(admission::Each each) {
   return "client";
 }
 
+// Without their credentials.
+std::vector<std::string> parents_of(const policy::RuleFacts& rule) {
+  std::vector<std::string> out;
+  for (const auto& parent : rule.via) out.push_back(parent.text());
+  return out;
+}
+
 // As the file has them: "tunnels: 100, setups: 50/s".
 std::string text_of(const admission::QuotaLimits& limits) {
   std::string out;
@@ -129,7 +138,8 @@ nlohmann::ordered_json as_json(const config::Config& config, const Findings& fou
     out["rule"] = {{"name", rule->name},
                    {"place", place_of(config, rule->place)},
                    {"tls", word(rule->tls)},
-                   {"ech", word(rule->ech)}};
+                   {"ech", word(rule->ech)},
+                   {"via", parents_of(*rule)}};
   }
   out["quota"] = nullptr;
   if (const auto* quota = found.quota) {
@@ -152,6 +162,9 @@ void print(const config::Config& config, const Findings& found) {
   fmt::print("{}  {}\n", found.target.text(), found.verdict());
   if (const auto* rule = found.decision.rule) {
     fmt::print("  rule      {} ({})\n", rule->name, place_of(config, rule->place));
+    if (const auto parents = parents_of(*rule); !parents.empty()) {
+      fmt::print("  via       {}\n", fmt::join(parents, ", then "));
+    }
     if (rule->allow) fmt::print("  checks    tls: {}, ech: {}\n", word(rule->tls), word(rule->ech));
   } else {
     fmt::print("  rule      none matches; what no rule allows is refused\n");

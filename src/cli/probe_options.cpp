@@ -111,7 +111,7 @@ bool Reader::read_proxy() {
     out_.proxy_from = "by NO_PROXY";
     return true;
   }
-  auto proxy = probe::parse_proxy_url(text);
+  auto proxy = http::parse_proxy_url(text);
   if (!proxy) return fail("{}: {}", out_.proxy_from, proxy.error());
   out_.proxy = std::move(*proxy);
   return true;

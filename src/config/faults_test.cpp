@@ -102,6 +102,25 @@ TEST(Faults, OfSpareConnectionsSayWhatWouldBeRight) {
   expect(kTable);
 }
 
+// What stands there may hold a password.
+TEST(Faults, OfParentsSayWhatWouldBeRightAndRepeatNoPassword) {
+  const Wrong kTable[] = {
+      {"policy: {rules: [{name: a, allow: [\"*:443\"], via: [\"https://me:pw@p.test:443\"]}]}",
+       "2:52: via: https://p.test:443 is to be spoken to in TLS, which is not done yet; write "
+       "http://HOST:PORT"},
+      {"policy: {rules: [{name: a, allow: [\"*:443\"], via: [\"http://me:pw@p.test:0\"]}]}",
+       "2:52: via: \"p.test:0\": The port must be a decimal number from 1 to 65535 without leading "
+       "zeros. Write http://127.0.0.1:3128, for example."},
+      {"policy: {rules: [{name: a, deny: [\"*:443\"], via: [\"http://p.test\"]}]}",
+       "2:51: via: rule \"a\" refuses and so leads nowhere; remove it"},
+      {"policy: {rules: [{name: a, allow: [\"*:443\"], addresses: [10.0.0.0/8], via: "
+       "[\"http://p.test\"]}]}",
+       "2:77: via: a parent looks names up by itself, so nothing here can hold rule \"a\" to its "
+       "addresses; remove one of the two"},
+  };
+  expect(kTable);
+}
+
 TEST(Faults, NameValuesOfTheWrongKind) {
   constexpr Wrong kTable[] = {
       {"workers: \"4\"",

@@ -39,6 +39,7 @@ constexpr Key<RuleSpec> kRuleKeys[] = {
     key<RuleSpec, TextList, &RuleSpec::addresses>("addresses"),
     key<RuleSpec, WordType<kTlsChecks>, &RuleSpec::tls>("tls"),
     key<RuleSpec, WordType<kEchChecks>, &RuleSpec::ech>("ech"),
+    key<RuleSpec, TextList, &RuleSpec::via>("via"),
 };
 
 // A rule: the keys above and what must hold between them.

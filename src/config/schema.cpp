@@ -180,7 +180,7 @@ std::string schema() {
       "type": "object",
       "additionalProperties": false,
       "oneOf": [{"required": ["allow"]}, {"required": ["deny"]}],
-      "not": {"required": ["deny"], "anyOf": [{"required": ["addresses"]}, {"required": ["tls"]}, {"required": ["ech"]}]},
+      "not": {"required": ["deny"], "anyOf": [{"required": ["addresses"]}, {"required": ["tls"]}, {"required": ["ech"]}, {"required": ["via"]}]},
       "properties": {
         "name": {"$ref": "#/$defs/name", "description": "For logs and metrics; \"rule N\" if absent."},
         "allow": {"description": "Destinations that are open.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/destination"}},
@@ -189,7 +189,8 @@ std::string schema() {
         "identities": {"description": "Names of clients, with * as a wildcard; absent: anybody.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/identity"}},
         "addresses": {"description": "The only addresses that these names may lead to; opens internal ones. Absent: public addresses.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/prefix"}},
         "tls": {"description": "checked: what begins like TLS must name the destination; required: everything must; ignored: nobody looks.", "enum": ["checked", "required", "ignored"], "default": "checked"},
-        "ech": {"description": "Whether a ClientHello may hide its server name.", "enum": ["deny", "allow"], "default": "deny"}
+        "ech": {"description": "Whether a ClientHello may hide its server name.", "enum": ["deny", "allow"], "default": "deny"},
+        "via": {"description": "Parents to go through, the first that can be had: http://user:password@host:port. Absent: straight to the destination.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/parent"}}
       }
     },
     "quota": {
@@ -241,6 +242,7 @@ std::string schema() {
       "examples": ["api.example.com:443", "*.cdn.example.net:443", "*:443", "10.0.0.0/8:9000-9100", "[fd00::1]:22,443"]
     },
     "authority": {"description": "One destination.", "type": "string", "pattern": "^([0-9A-Za-z._-]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$", "examples": ["api.example.com:443", "10.1.2.3:8080", "[fd00::1]:443"]},
+    "parent": {"description": "Another proxy: http://user:password@host:port; without http:// it is meant, without a port 80.", "type": "string", "minLength": 1, "not": {"pattern": "^[hH][tT][tT][pP][sS]://"}},
     "identity": {"description": "The name of a client; * stands for any run of characters.", "type": "string", "minLength": 1},
     "name": {"description": "1 to 128 bytes on one line.", "type": "string", "minLength": 1, "maxLength": 128},
     "log_target": {"description": "stdout, stderr, off or the path of a file.", "type": "string", "pattern": "^(stdout|stderr|off|.*/.*[^/])$"}

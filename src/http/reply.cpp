@@ -56,7 +56,7 @@ std::string established_reply(const std::optional<ServerTiming>& timing) {
 }
 
 std::string refusal_reply(const Error& error, std::optional<int> retry_after,
-                          std::optional<Code> cause) {
+                          std::optional<Code> cause, std::string_view behind) {
   const ErrorFacts& facts = error.facts();
   const std::string_view reason = reason_phrase(facts.status);
   PENSTOCK_CHECK(!reason.empty());  // also: status 0 means that nobody is listening
@@ -75,7 +75,9 @@ std::string refusal_reply(const Error& error, std::optional<int> retry_after,
   out += reason;
   // A structured field (RFC 8941). Token and words come from error.def, which a test keeps free
   // of quotes and backslashes, so nothing needs escaping.
-  out += "\r\nProxy-Status: penstock; error=";
+  out += "\r\nProxy-Status: ";
+  if (!behind.empty()) (out += behind) += ", ";
+  out += "penstock; error=";
   out += facts.proxy_status;
   out += "; details=\"";
   out += facts.word;

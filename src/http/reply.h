@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/time.h"
@@ -21,8 +22,9 @@ std::string established_reply(const std::optional<ServerTiming>& timing);
 
 // Status line, Proxy-Status (RFC 9209), Connection: close, a text/plain body of one line.
 // `retry_after`: seconds, for 503 and 429. `cause`: an earlier failure that is the reason for this
-// one. The error must have a status.
+// one. `behind`: members of Proxy-Status by proxies nearer to the origin. The error must have a
+// status.
 std::string refusal_reply(const Error& error, std::optional<int> retry_after = std::nullopt,
-                          std::optional<Code> cause = std::nullopt);
+                          std::optional<Code> cause = std::nullopt, std::string_view behind = {});
 
 }  // namespace penstock::http

@@ -9,6 +9,31 @@
 namespace penstock::policy {
 namespace {
 
+// What stands in `via` is never repeated as it was written: it may hold a password.
+void parse_via(const RuleSpec& rule, ParsedRule& out, Faults& faults) {
+  for (const Located<std::string>& word : rule.via) {
+    auto parent = http::parse_proxy_url(word.value);
+    if (!parent) {
+      faults.push_back({word.place, "via: " + parent.error()});
+    } else if (parent->secure) {
+      faults.push_back({word.place, "via: " + parent->text() +
+                                        " is to be spoken to in TLS, which is not done yet; write "
+                                        "http://HOST:PORT"});
+    } else {
+      out.via.push_back(std::move(*parent));
+    }
+  }
+  if (rule.via.empty()) return;
+  if (!rule.allow) {
+    faults.push_back({rule.via.front().place,
+                      "via: rule \"" + rule.name + "\" refuses and so leads nowhere; remove it"});
+  } else if (!rule.addresses.empty()) {
+    faults.push_back({rule.via.front().place,
+                      "via: a parent looks names up by itself, so nothing here can hold rule \"" +
+                          rule.name + "\" to its addresses; remove one of the two"});
+  }
+}
+
 ParsedRule parse_rule(const RuleSpec& rule, Faults& faults) {
   ParsedRule out;
   out.allow = rule.allow;
@@ -34,6 +59,7 @@ ParsedRule parse_rule(const RuleSpec& rule, Faults& faults) {
          "addresses: rule \"" + rule.name +
              "\" refuses and so leads nowhere; put the prefixes into deny, with ports"});
   }
+  parse_via(rule, out, faults);
   return out;
 }
 

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/ip.h"
+#include "http/proxy_url.h"
 
 namespace penstock::policy {
 
@@ -30,7 +31,8 @@ struct RuleFacts {
   bool allow = false;
   TlsCheck tls = TlsCheck::kChecked;
   EchCheck ech = EchCheck::kDeny;
-  Place place;  // of the rule in its file
+  Place place;                      // of the rule in its file
+  std::vector<http::ProxyUrl> via;  // parents to go through, the first that can be had; empty: none
 };
 
 // The verdict on a name. A value: nothing changes it afterwards.

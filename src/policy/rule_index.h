@@ -33,6 +33,7 @@ struct ParsedRule {
   std::vector<IpPrefix> clients;
   std::vector<std::string> identities;
   std::vector<IpPrefix> addresses;
+  std::vector<http::ProxyUrl> via;
 };
 
 // Lists of T under consecutive keys, packed into one block.

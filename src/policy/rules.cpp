@@ -75,8 +75,9 @@ Rules::Compiled::Compiled(const Spec& spec, std::span<const ParsedRule> parsed)
     : mode(spec.mode), index(parsed) {
   facts.reserve(spec.rules.size());
   addresses.reserve(spec.rules.size());
-  for (const RuleSpec& rule : spec.rules) {
-    facts.push_back({rule.name, rule.allow, rule.tls, rule.ech, rule.place});
+  for (size_t i = 0; i < parsed.size(); ++i) {
+    const RuleSpec& rule = spec.rules[i];
+    facts.push_back({rule.name, rule.allow, rule.tls, rule.ech, rule.place, parsed[i].via});
   }
   for (const ParsedRule& rule : parsed) {
     addresses.push_back(rule.addresses.empty() ? nullptr
@@ -200,6 +201,18 @@ std::vector<Route> Rules::judge_addresses(const Decision& decision, const Asker&
   }
   if (why && out.empty()) *why = refusal;
   if (would_deny) *would_deny = only_in_report;
+  return out;
+}
+
+std::vector<Route> Rules::routes_to_parent(const Decision& decision, uint16_t port,
+                                           std::span<const IpAddress> addresses,
+                                           const Surroundings& surroundings) const {
+  PENSTOCK_CHECK(decision.allowed && decision.rule && !decision.rule->via.empty());
+  std::vector<Route> out;
+  for (const IpAddress& address : addresses) {
+    if (is_loop(faces_of(address), port, surroundings)) continue;
+    out.push_back(Route(Endpoint{address, port}));
+  }
   return out;
 }
 

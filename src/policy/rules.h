@@ -30,6 +30,7 @@ struct RuleSpec {
   std::vector<Located<std::string>> addresses;   // prefixes; empty: public addresses only
   TlsCheck tls = TlsCheck::kChecked;
   EchCheck ech = EchCheck::kDeny;
+  std::vector<Located<std::string>> via;  // URLs of parents; empty: straight to the destination
 };
 
 struct Spec {
@@ -72,6 +73,12 @@ class Rules {
                                      std::span<const IpAddress> addresses,
                                      const Surroundings& surroundings, Code* why,
                                      bool* would_deny = nullptr) const;
+
+  // The addresses of a parent (RuleFacts::via) at `port`. Its owner named it on purpose, so they
+  // may be internal; only our own listeners are refused. Empty: they all were.
+  std::vector<Route> routes_to_parent(const Decision& decision, uint16_t port,
+                                      std::span<const IpAddress> addresses,
+                                      const Surroundings& surroundings) const;
 
   // The same judgement, address by address, for people.
   std::vector<JudgedAddress> explain_addresses(const Decision& decision, const Asker& asker,

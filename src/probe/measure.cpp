@@ -1,7 +1,6 @@
 #include "probe/measure.h"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
 #include <array>
@@ -21,19 +20,9 @@ constexpr uint16_t kHttpsPort = 443;
 constexpr Duration kRefusalPatience = std::chrono::seconds(1);
 constexpr size_t kRefusalBytesMax = 4096;
 
-std::string base64(const std::string& text) {
-  std::string out(4 * ((text.size() + 2) / 3) + 1, '\0');
-  // SAFETY: chars are bytes, and `out` has room for four of every three and a zero behind.
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                                   reinterpret_cast<const unsigned char*>(text.data()),
-                                   static_cast<int>(text.size()));
-  out.resize(static_cast<size_t>(size));
-  return out;
-}
-
 class Measurement {
  public:
-  Measurement(const Options& options, const std::optional<ProxyUrl>& proxy, SSL_CTX* context)
+  Measurement(const Options& options, const std::optional<http::ProxyUrl>& proxy, SSL_CTX* context)
       : options_(options),
         proxy_(proxy),
         context_(context),
@@ -105,7 +94,7 @@ class Measurement {
   bool fail(Phase phase, const LinkFault& fault) { return fail(failure_of(phase, fault, ends_)); }
 
   const Options& options_;
-  const std::optional<ProxyUrl>& proxy_;
+  const std::optional<http::ProxyUrl>& proxy_;
   SSL_CTX* const context_;
   dns::BlockingResolver resolver_;  // made before the clock starts, and with an empty cache
   const Ends ends_;
@@ -160,8 +149,8 @@ bool Measurement::open_tunnel() {
   const std::string authority = options_.url.authority.text();
   std::string request = fmt::format("CONNECT {0} HTTP/1.1\r\nHost: {0}\r\nUser-Agent: {1}\r\n",
                                     authority, kUserAgent);
-  if (!proxy_->credentials.empty()) {
-    request += fmt::format("Proxy-Authorization: Basic {}\r\n", base64(proxy_->credentials));
+  if (const std::string said = proxy_->authorization(); !said.empty()) {
+    request += fmt::format("Proxy-Authorization: {}\r\n", said);
   }
   request += "\r\n";
   if (const auto sent = link_->write(bytes_of(request), deadline()); !sent) {
@@ -369,7 +358,8 @@ bool Measurement::read_body(std::string received, http::BodyReader body) {
 
 }  // namespace
 
-Measured measure(const Options& options, const std::optional<ProxyUrl>& proxy, SSL_CTX* context) {
+Measured measure(const Options& options, const std::optional<http::ProxyUrl>& proxy,
+                 SSL_CTX* context) {
   return Measurement(options, proxy, context).take();
 }
 

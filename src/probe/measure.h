@@ -28,6 +28,7 @@ struct Measured {
 };
 
 // Through `proxy`, or directly if there is none. `context` is that of client_context(options.ca).
-Measured measure(const Options& options, const std::optional<ProxyUrl>& proxy, SSL_CTX* context);
+Measured measure(const Options& options, const std::optional<http::ProxyUrl>& proxy,
+                 SSL_CTX* context);
 
 }  // namespace penstock::probe

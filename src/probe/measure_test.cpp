@@ -21,7 +21,7 @@ void serve_hello(Peer& peer) {
 Options through(const Server& proxy) {
   Options out = options_for(Endpoint::parse("127.0.0.1:9").value());
   out.url = parse_url("https://origin.example/").value();
-  out.proxy = parse_proxy_url("http://" + proxy.at().text()).value();
+  out.proxy = http::parse_proxy_url("http://" + proxy.at().text()).value();
   return out;
 }
 

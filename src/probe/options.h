@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "http/proxy_url.h"
 #include "probe/model.h"
 #include "probe/url.h"
 
@@ -17,8 +18,8 @@ struct Options {
   Assumptions assumptions;  // for `model` and Compare::kModel
 
   Url url;
-  std::optional<ProxyUrl> proxy;  // empty: direct
-  std::string proxy_from;         // "--proxy", "HTTPS_PROXY"; why there is none, if there is none
+  std::optional<http::ProxyUrl> proxy;  // empty: direct
+  std::string proxy_from;  // "--proxy", "HTTPS_PROXY"; why there is none, if there is none
   int runs = 1;
   Compare compare = Compare::kNothing;
   Duration patience = std::chrono::seconds(10);  // with each phase

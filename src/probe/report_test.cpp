@@ -34,7 +34,7 @@ Measured run_of(Duration client_proxy) {
 Found found_of(std::vector<Measured> runs) {
   Found out;
   out.options.url = parse_url("https://origin.example/").value();
-  out.options.proxy = parse_proxy_url("http://me:secret@127.0.0.1:3128").value();
+  out.options.proxy = http::parse_proxy_url("http://me:secret@127.0.0.1:3128").value();
   out.options.proxy_from = "--proxy";
   out.runs = std::move(runs);
   return out;

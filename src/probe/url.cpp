@@ -7,35 +7,12 @@
 #include <optional>
 
 #include "base/ascii.h"
-#include "http/structured.h"
+#include "http/proxy_url.h"
 
 namespace penstock::probe {
 namespace {
 
-constexpr uint16_t kHttpPort = 80;
-constexpr uint16_t kHttpsPort = 443;
 constexpr size_t kTargetBytesMax = 8192;
-
-std::string_view take_prefix(std::string_view& text, std::string_view prefix) {
-  const bool there = equals_ignoring_case(text.substr(0, prefix.size()), prefix);
-  const std::string_view taken = text.substr(0, there ? prefix.size() : 0);
-  text.remove_prefix(taken.size());
-  return taken;
-}
-
-// `text` with `port` behind it unless it has one.
-std::string with_port(std::string_view text, uint16_t port) {
-  const size_t bracket = text.rfind(']');
-  const size_t colon = text.rfind(':');
-  const bool has_port = colon != text.npos && (bracket == text.npos || colon > bracket);
-  return has_port ? std::string(text) : fmt::format("{}:{}", text, port);
-}
-
-std::expected<http::Authority, std::string> parse_place(std::string_view text, uint16_t port) {
-  auto authority = http::parse_authority(with_port(text, port));
-  if (authority) return std::move(*authority);
-  return std::unexpected(std::string(authority.error().facts().sentence));
-}
 
 std::string shown_place(const http::Authority& authority, uint16_t unsaid) {
   std::string out = authority.text();
@@ -45,22 +22,6 @@ std::string shown_place(const http::Authority& authority, uint16_t unsaid) {
 
 bool is_target_byte(char c) {
   return c > 0x20 && c < 0x7f;
-}
-
-std::optional<std::string> percent_decoded(std::string_view text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i];
-      continue;
-    }
-    if (i + 2 >= text.size() || !is_hex_digit(text[i + 1]) || !is_hex_digit(text[i + 2])) {
-      return std::nullopt;
-    }
-    out += static_cast<char>(http::hex_value(text[i + 1]) * 16 + http::hex_value(text[i + 2]));
-    i += 2;
-  }
-  return out;
 }
 
 const char* variable(const char* name, const char* other) {
@@ -95,20 +56,16 @@ bool exempts(std::string_view entry, const http::Authority& origin) {
 }  // namespace
 
 std::string Url::text() const {
-  return "https://" + shown_place(authority, kHttpsPort) + target;
-}
-
-std::string ProxyUrl::text() const {
-  return (secure ? "https://" : "http://") + authority.text();
+  return "https://" + shown_place(authority, http::kHttpsPort) + target;
 }
 
 std::expected<Url, std::string> parse_url(std::string_view text) {
   std::string_view rest = text;
-  if (!take_prefix(rest, "http://").empty()) {
+  if (!http::take_prefix(rest, "http://").empty()) {
     return std::unexpected(fmt::format(
         "\"{}\" is in the clear, and the probe times TLS; write https://{}", text, rest));
   }
-  if (take_prefix(rest, "https://").empty()) {
+  if (http::take_prefix(rest, "https://").empty()) {
     return std::unexpected(fmt::format("\"{}\" is no URL; write https://{}", text,
                                        text.contains("://") || text.empty() ? "host/" : text));
   }
@@ -120,7 +77,7 @@ std::expected<Url, std::string> parse_url(std::string_view text) {
         fmt::format("\"{}\" holds user information (@), which is not sent; leave it out",
                     "https://...@" + std::string(place.substr(place.rfind('@') + 1))));
   }
-  auto authority = parse_place(place, kHttpsPort);
+  auto authority = http::parse_place(place, http::kHttpsPort);
   if (!authority) return std::unexpected(fmt::format("\"{}\": {}", text, authority.error()));
   if (rest.size() > kTargetBytesMax || !std::ranges::all_of(rest, is_target_byte)) {
     return std::unexpected(fmt::format(
@@ -130,39 +87,6 @@ std::expected<Url, std::string> parse_url(std::string_view text) {
   }
   return Url{std::move(*authority),
              rest.starts_with('/') ? std::string(rest) : "/" + std::string(rest)};
-}
-
-std::expected<ProxyUrl, std::string> parse_proxy_url(std::string_view text) {
-  ProxyUrl out;
-  std::string_view rest = text;
-  out.secure = !take_prefix(rest, "https://").empty();
-  if (!out.secure) take_prefix(rest, "http://");
-  if (rest.ends_with('/')) rest.remove_suffix(1);
-  // A password is not repeated, whatever is wrong with the rest.
-  const size_t at = rest.rfind('@');
-  const std::string_view place = at == rest.npos ? rest : rest.substr(at + 1);
-  if (place.contains("://")) {
-    return std::unexpected(fmt::format(
-        "\"{}\" is no proxy that is spoken here; write http://HOST:PORT or https://HOST:PORT",
-        place));
-  }
-  if (at != rest.npos) {
-    auto credentials = percent_decoded(rest.substr(0, at));
-    if (!credentials || !std::ranges::none_of(*credentials, [](char c) {
-          return http::is_control(c) || c == '\t';
-        })) {
-      return std::unexpected("the user and password of the proxy hold a bad %XX");
-    }
-    out.credentials = std::move(*credentials);
-    if (!out.credentials.contains(':')) out.credentials += ':';
-  }
-  auto authority = parse_place(place, out.secure ? kHttpsPort : kHttpPort);
-  if (!authority) {
-    return std::unexpected(fmt::format("\"{}\": {} Write http://127.0.0.1:3128, for example.",
-                                       place, authority.error()));
-  }
-  out.authority = std::move(*authority);
-  return out;
 }
 
 Environment read_environment() {

@@ -1,4 +1,4 @@
-// The URL to ask for, and the URL of a proxy.
+// The URL to ask for, and which proxy the environment names for it.
 // Pure.
 #pragma once
 
@@ -17,18 +17,8 @@ struct Url {
   std::string text() const;  // without a port that goes without saying
 };
 
-struct ProxyUrl {
-  http::Authority authority;
-  bool secure = false;      // https://: TLS to the proxy
-  std::string credentials;  // "user:password", to be sent and never to be shown
-
-  std::string text() const;  // without the credentials
-};
-
 // The error is a sentence that says what was found and what would be right.
 std::expected<Url, std::string> parse_url(std::string_view text);
-// http:// may be left out, and so may a port: 80 is meant, or 443 with https://.
-std::expected<ProxyUrl, std::string> parse_proxy_url(std::string_view text);
 
 // A proxy as the environment names it: HTTPS_PROXY or https_proxy, and NO_PROXY or no_proxy.
 struct Environment {

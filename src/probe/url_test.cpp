@@ -11,6 +11,10 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
+http::Authority authority(std::string_view text) {
+  return http::parse_authority(text).value();
+}
+
 TEST(Url, HasAnAuthorityAndATarget) {
   const Url url = parse_url("HTTPS://Example.com:8443/a/b?c=d#part").value();
   EXPECT_EQ(url.authority.text(), "example.com:8443");
@@ -44,38 +48,6 @@ TEST(Url, WithUserInformationIsRefusedWithoutRepeatingIt) {
   const std::string error = parse_url("https://me:secret@a.example/").error();
   EXPECT_THAT(error, HasSubstr("a.example"));
   EXPECT_THAT(error, Not(HasSubstr("secret")));
-}
-
-TEST(ProxyUrl, MayLeaveOutItsSchemeAndItsPort) {
-  EXPECT_EQ(parse_proxy_url("http://127.0.0.1:3128/").value().text(), "http://127.0.0.1:3128");
-  EXPECT_EQ(parse_proxy_url("proxy.example").value().text(), "http://proxy.example:80");
-  const ProxyUrl secure = parse_proxy_url("https://proxy.example").value();
-  EXPECT_TRUE(secure.secure);
-  EXPECT_EQ(secure.authority.port, 443);
-  EXPECT_EQ(parse_proxy_url("[::1]:3128").value().text(), "http://[::1]:3128");
-}
-
-TEST(ProxyUrl, KeepsCredentialsToItself) {
-  const ProxyUrl proxy = parse_proxy_url("http://me:p%40ss@proxy.example:3128").value();
-  EXPECT_EQ(proxy.credentials, "me:p@ss");
-  EXPECT_EQ(proxy.text(), "http://proxy.example:3128");
-  EXPECT_EQ(parse_proxy_url("me@proxy.example").value().credentials, "me:");
-  for (const char* wrong :
-       {"http://me:secret@proxy.example:0", "http://me:secret%0d%0a@p", "http://me:secret%@p"}) {
-    const auto refused = parse_proxy_url(wrong);
-    ASSERT_FALSE(refused.has_value()) << wrong;
-    EXPECT_THAT(refused.error(), Not(HasSubstr("secret")));
-  }
-}
-
-TEST(ProxyUrl, ThatIsNoHttpProxyIsRefused) {
-  EXPECT_THAT(parse_proxy_url("socks5://127.0.0.1:1080").error(), HasSubstr("http://HOST:PORT"));
-  EXPECT_FALSE(parse_proxy_url("").has_value());
-  EXPECT_FALSE(parse_proxy_url("http://a/b").has_value());
-}
-
-http::Authority authority(std::string_view text) {
-  return http::parse_authority(text).value();
 }
 
 TEST(NoProxy, ExemptsNamesAndWhatIsBelowThem) {

@@ -73,14 +73,12 @@ Task<Result<T>> while_client_stays(Connection& c, Task<Result<T>> task) {
 }
 
 // Where is it? A name that is an address needs no look-up.
-Task<Result<dns::Answer>> resolve(Connection& c, dns::Wanted wanted) {
-  if (c.story.target.literal) {
-    co_return dns::Answer{{*c.story.target.literal}, true, false};
-  }
+Task<Result<dns::Answer>> resolve(Connection& c, const http::Authority& whom, dns::Wanted wanted) {
+  if (whom.literal) co_return dns::Answer{{*whom.literal}, true, false};
   const Instant began = c.worker.loop().read_clock();
   const Instant deadline = deadline_after(began, c.config().timeouts.resolve);
-  auto answer = co_await while_client_stays(
-      c, c.worker.resolver().resolve(c.story.target.host, wanted, deadline));
+  auto answer =
+      co_await while_client_stays(c, c.worker.resolver().resolve(whom.host, wanted, deadline));
   const Instant ended = c.worker.loop().read_clock();
   c.story.times.resolve.add(began, ended);
   probe::resolve(c.step_end(micros_between(began, ended), probe::word(answer)),
@@ -98,13 +96,13 @@ void ask_kernel(Connection& c) {
       static_cast<uint8_t>(std::min<uint64_t>(handshake->syn_retransmits, UINT8_MAX));
 }
 
-// Connects the origin by one of `routes`: at once where there is a spare, which is looked at here
-// and used without a wait in between; else by a dial.
-Task<Failure> connect_origin(Connection& c, const std::vector<policy::Route>& routes) {
+// Connects by one of `routes`: at once where there is a spare, which is looked at here and used
+// without a wait in between; else by a dial. Towards parents there are none.
+Task<Failure> connect(Connection& c, const std::vector<policy::Route>& routes) {
   const auto& timeouts = c.config().timeouts;
-  dial::Spares& spares = c.worker.spares();
+  dial::Spares* const spares = c.story.parent ? nullptr : &c.worker.spares();
   const Instant began = c.worker.loop().read_clock();
-  auto spare = spares.take(routes);
+  auto spare = spares ? spares->take(routes) : std::nullopt;
   c.story.spare = spare.has_value();
   Result<dial::Reached> reached = fail(Code::kDialFailed);
   if (spare) {
@@ -119,7 +117,7 @@ Task<Failure> connect_origin(Connection& c, const std::vector<policy::Route>& ro
   probe::dial(c.step_end(micros_between(began, ended), probe::word(reached)),
               reached ? reached->peer.address : IpAddress());
   if (!reached) co_return reached.error();
-  spares.follow(c.story.target, routes, *reached);
+  if (spares) spares->follow(c.story.target, routes, *reached);
   c.port = std::move(reached->port);
   c.origin = std::move(reached->stream);
   c.story.route = reached->peer;
@@ -137,7 +135,7 @@ Task<Failure> reach_origin(Connection& c, const policy::Decision& decision) {
   for (;;) {
     // 5. Where is it?
     c.story.step = Step::kResolve;
-    const auto answer = co_await resolve(c, wanted);
+    const auto answer = co_await resolve(c, c.story.target, wanted);
     if (!answer) {
       const bool left = answer.error().code == Code::kClientGone;
       co_return failure && !left ? *failure : answer.error();
@@ -160,7 +158,7 @@ Task<Failure> reach_origin(Connection& c, const policy::Decision& decision) {
     if (!routes.empty()) {
       // 7. Reach it. From here on the name is only a label: what is dialled was judged.
       c.story.step = Step::kDial;
-      failure = co_await connect_origin(c, routes);
+      failure = co_await connect(c, routes);
       if (!failure || failure->code == Code::kClientGone) co_return failure;
     } else if (!failure) {
       failure = Error{why};
@@ -169,6 +167,52 @@ Task<Failure> reach_origin(Connection& c, const policy::Decision& decision) {
     tried.insert(tried.end(), fresh.begin(), fresh.end());
     wanted = dns::Wanted::kComplete;
   }
+}
+
+// A destination that is written as an address is judged as ever. A name is the parent's to look up,
+// and the parent's to judge by where it leads.
+Failure judge_literal(Connection& c, const policy::Decision& decision) {
+  if (!c.story.target.literal) return std::nullopt;
+  c.story.step = Step::kJudgeAddresses;
+  Code why = Code::kAddressDenied;
+  bool would_deny = false;
+  const auto routes = c.config().rules->judge_addresses(
+      decision, c.asker(), c.story.target, {{*c.story.target.literal}}, c.situation->surroundings,
+      &why, &would_deny);
+  c.story.would_deny |= would_deny;
+  return routes.empty() ? Failure(Error{why}) : std::nullopt;
+}
+
+Task<Failure> try_parent(Connection& c, const policy::Decision& decision,
+                         const http::ProxyUrl& parent) {
+  c.story.parent = std::make_unique<ParentNotes>();
+  c.story.parent->authority = parent.authority.text();
+  c.story.step = Step::kResolve;
+  const auto answer = co_await resolve(c, parent.authority, dns::Wanted::kComplete);
+  if (!answer) co_return answer.error();
+  const auto routes = c.config().rules->routes_to_parent(
+      decision, parent.authority.port, answer->addresses, c.situation->surroundings);
+  if (routes.empty()) co_return Error{Code::kLoop};
+  c.story.step = Step::kDial;
+  if (const auto failure = co_await connect(c, routes)) co_return failure;
+  const Instant began = c.worker.loop().read_clock();
+  const auto asked = co_await while_client_stays(
+      c, ask_parent(c, parent, deadline_after(began, c.config().timeouts.dial)));
+  c.story.times.dial.add(began, c.worker.loop().read_clock());
+  co_return asked ? Failure() : asked.error();
+}
+
+// Through the first parent of the rule that can be had.
+Task<Failure> reach_by_parent(Connection& c, const policy::Decision& decision) {
+  if (const auto denied = judge_literal(c, decision)) co_return denied;
+  Failure failure;
+  for (const http::ProxyUrl& parent : decision.rule->via) {
+    c.origin.close();
+    c.port = admission::PortShare();
+    failure = co_await try_parent(c, decision, parent);
+    if (!failure || !another_may_do(failure->code)) break;
+  }
+  co_return failure;
 }
 
 // Waits until there is room or patience ends.
@@ -256,7 +300,9 @@ Task<Failure> set_up(Connection& c) {
   if (const auto refused = co_await get_permit(c, permit)) co_return refused;
 
   // 5. to 7. Where is it, may that be reached, reach it.
-  Failure failure = co_await reach_origin(c, decision);
+  const bool direct = !decision.rule || decision.rule->via.empty();
+  Failure failure =
+      direct ? co_await reach_origin(c, decision) : co_await reach_by_parent(c, decision);
   // What was connected before says nothing of how long the destination takes, or how it is.
   if (!c.story.spare) give_permit_back(c, permit, failure);
   // The policy may have changed meanwhile, and then the new one decides.
@@ -314,6 +360,7 @@ loop::RootTask serve(Worker& worker, Arrival& arrival) {
   if (!c.story.error) {
     tunnel::Flow up(c.worker.relay(), c.client, c.origin, c.story.up);
     tunnel::Flow down(c.worker.relay(), c.origin, c.client, c.story.down);
+    if (c.story.parent) down.deliver_first(std::move(c.story.parent->spoke_first));
     up.cap(c.config().limits.bandwidth, c.quota_share.up());
     down.cap(c.config().limits.bandwidth, c.quota_share.down());
 

@@ -53,7 +53,10 @@ class Http1 final : public Entrance {
   std::string refused(const Connection& c, std::optional<int> retry_after) const override {
     const Error& error = *c.story.error;
     if (error.facts().status == 0) return {};
-    return http::refusal_reply(error, retry_after, c.story.cause);
+    const bool parents = c.story.parent && error.facts().side == Side::kParent;
+    return http::refusal_reply(
+        error, retry_after, c.story.cause,
+        parents ? std::string_view(c.story.parent->proxy_status) : std::string_view());
   }
 };
 

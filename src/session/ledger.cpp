@@ -49,6 +49,7 @@ void judgement(JsonWriter& json, const Story& story) {
   json.field("verdict", !story.judged ? "none" : story.allowed ? "allowed" : "denied");
   json.field("would_deny", story.would_deny);
   json.field("route", story.route.port != 0 ? story.route.text() : std::string());
+  if (story.parent) json.field("parent", story.parent->authority);
   if (story.spare) json.field("spare", true);
   if (!story.hello) return;
   json.field("sni", story.hello->sni)

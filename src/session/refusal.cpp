@@ -67,7 +67,8 @@ Task<> refuse(Connection& c) {
     c.story.status = static_cast<int16_t>(status);
     std::optional<int> retry_after;
     if (status == 503 || status == 429) {
-      retry_after = std::max<int>(c.story.retry_after, kRetryAfterSeconds);
+      const int parents = c.story.parent ? c.story.parent->retry_after.value_or(0) : 0;
+      retry_after = std::max({int{c.story.retry_after}, parents, kRetryAfterSeconds});
     }
     words = (c.entrance ? *c.entrance : http1()).refused(c, retry_after);
   } else if (c.story.established && may_alert(c)) {

@@ -26,7 +26,8 @@ Outcome Story::outcome() const {
     return judged_hello ? Outcome::kRefused : Outcome::kCut;
   }
   const Side side = error->facts().side;
-  return side == Side::kDns || side == Side::kOrigin ? Outcome::kFailed : Outcome::kRefused;
+  const bool ours = side != Side::kDns && side != Side::kParent && side != Side::kOrigin;
+  return ours ? Outcome::kRefused : Outcome::kFailed;
 }
 
 Error Story::deny(const admission::Denial& denial) {

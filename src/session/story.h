@@ -14,6 +14,7 @@
 #include "base/time.h"
 #include "http/authority.h"
 #include "policy/decision.h"
+#include "session/parent.h"
 #include "tunnel/flow.h"
 
 namespace penstock::session {
@@ -86,6 +87,7 @@ struct Story {
   std::unique_ptr<std::string> asked;  // method and target as sent, where it was not understood
   const policy::RuleFacts* rule = nullptr;  // lives as long as the connection's Situation
   std::unique_ptr<HelloNotes> hello;
+  std::unique_ptr<ParentNotes> parent;  // the last one that was tried; null: none
   StepTimes times;
   tunnel::Carried up;
   tunnel::Carried down;

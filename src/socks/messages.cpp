@@ -136,7 +136,9 @@ Reply reply_for(const Error& error) {
                  : Reply::kNetworkUnreachable;
     case Code::kRefused: return Reply::kRefused;
     case Code::kDnsTimeout:
+    case Code::kParentTimeout:
     case Code::kDialTimeout: return Reply::kTimedOut;
+    case Code::kParentDenied: return Reply::kNotAllowed;
     default: break;
   }
   return error.facts().side == Side::kPolicy ? Reply::kNotAllowed : Reply::kFailure;

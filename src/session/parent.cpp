@@ -1,0 +1,127 @@
+#include "session/parent.h"
+
+#include <algorithm>
+
+#include "base/ascii.h"
+#include "http/answer.h"
+#include "http/answer_fields.h"
+#include "session/connection.h"
+
+namespace penstock::session {
+
+using loop::Task;
+using Asked = Result<void>;
+
+namespace {
+
+constexpr uint64_t kRetryAfterMax = 24 * 3600;
+constexpr size_t kMembersMax = 8;      // of a Proxy-Status that is passed on
+constexpr size_t kDetailsBytes = 128;  // of each
+
+std::string connect_request(const http::Authority& target, const http::ProxyUrl& parent) {
+  const std::string authority = target.text();
+  std::string out = "CONNECT " + authority + " HTTP/1.1\r\nHost: " + authority + "\r\n";
+  if (const std::string said = parent.authorization(); !said.empty()) {
+    out += "Proxy-Authorization: " + said + "\r\n";
+  }
+  return out + "\r\n";
+}
+
+// A string of RFC 8941 section 3.3.3 for what another proxy said: printable ASCII, and bounded.
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text.substr(0, kDetailsBytes)) {
+    if (c < 0x20 || c > 0x7e) continue;
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + "\"";
+}
+
+// Written anew from what was understood of it, so that nothing else of the answer gets through.
+std::string proxy_status_of(std::string_view head, int status) {
+  std::string out;
+  for (const auto& member : http::proxy_statuses(head)) {
+    if (!out.empty()) out += ", ";
+    out += quoted(member.proxy);
+    if (!member.error.empty()) out += "; error=" + member.error;
+    if (!member.details.empty()) out += "; details=" + quoted(member.details);
+    if (std::ranges::count(out, ',') >= static_cast<ptrdiff_t>(kMembersMax)) break;
+  }
+  if (out.empty()) out = "\"parent\"; received-status=" + std::to_string(status);
+  return out;
+}
+
+Code meaning_of(int status) {
+  switch (status) {
+    case 401:
+    case 407: return Code::kParentAuth;
+    case 403: return Code::kParentDenied;
+    case 429:
+    case 503: return Code::kParentBusy;
+    case 504: return Code::kParentTimeout;
+    default: return Code::kParentFailed;
+  }
+}
+
+std::unexpected<Error> refused(ParentNotes& notes, std::string_view head, int status) {
+  notes.proxy_status = proxy_status_of(head, status);
+  if (const auto values = http::field_values(head, "retry-after"); values.size() == 1) {
+    if (const auto seconds = parse_decimal(values[0], kRetryAfterMax)) {
+      notes.retry_after = static_cast<int>(*seconds);
+    }
+  }
+  return fail(meaning_of(status));
+}
+
+Task<Asked> read_answer(Connection& c, loop::Timer& timer) {
+  loop::Loop& loop = c.worker.loop();
+  const auto buffer = c.worker.relay().buffer();
+  http::AnswerReader reader;
+  std::string received;
+  for (;;) {
+    const loop::Moved moved = c.origin.read(buffer);
+    if (moved.would_block()) {
+      if (timer.expired()) co_return fail(Code::kParentTimeout);
+      co_await loop::Wait(loop).on(c.origin.source(), loop::kReadable).until(timer);
+      continue;
+    }
+    if (!moved.bytes()) co_return fail(Code::kParentProtocol, moved.error());
+    // SAFETY: bytes are read as the characters of a head.
+    received.append(reinterpret_cast<const char*>(buffer.data()), static_cast<size_t>(moved.count));
+    const auto complete = reader.advance(received);
+    if (!complete) co_return fail(Code::kParentProtocol);
+    if (*complete) break;
+  }
+  const http::Answer answer = reader.answer(received);
+  if (!answer.tunnel()) {
+    const std::string_view head = http::final_head(received, answer.length);
+    co_return refused(*c.story.parent, head, answer.status);
+  }
+  c.story.parent->spoke_first.assign(received.begin() + static_cast<ptrdiff_t>(answer.length),
+                                     received.end());
+  co_return Asked();
+}
+
+}  // namespace
+
+Task<Asked> ask_parent(Connection& c, const http::ProxyUrl& parent, Instant deadline) {
+  const std::string request = connect_request(c.story.target, parent);
+  loop::Timer timer(c.worker.loop());
+  timer.arm(deadline);
+  if (const int error = co_await loop::write_all(c.worker.loop(), c.origin, request, timer)) {
+    co_return fail(error == ETIMEDOUT ? Code::kParentTimeout : Code::kParentProtocol, error);
+  }
+  co_return co_await read_answer(c, timer);
+}
+
+bool another_may_do(Code failure) {
+  switch (failure) {
+    case Code::kParentDenied:
+    case Code::kParentFailed:
+    case Code::kClientGone: return false;
+    default: return true;
+  }
+}
+
+}  // namespace penstock::session
