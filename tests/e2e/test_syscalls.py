@@ -15,6 +15,9 @@ TUNNELS = 200
 PAGE = REPOSITORY / "docs/performance.md"
 # Of a whole run: timers, letters from the main thread, a call that attaching interrupts.
 BESIDE = 20
+# A thread that is stopped in the middle, by the scheduler or by strace, has others wait for a lock. How
+# often that happens is the machine's doing.
+FUTEX_MOST = 2
 
 
 def budget(text):
@@ -88,7 +91,7 @@ def test_a_tunnel_takes_no_more_system_calls_than_its_budget(penstock, tmp_path)
             for name, (calls, errors) in sorted(found.items())), sep="\n")
     faults = []
     for name, (calls, errors) in found.items():
-        least, most = allowed.get(name, (0, 0))
+        least, most = allowed.get(name, (0, FUTEX_MOST if name == "futex" else 0))
         # What comes in two wake-ups instead of one costs a recvfrom that finds nothing. Those that
         # find something are as many as the lower bound says, whatever the timing.
         useful = calls - errors if name == "recvfrom" else 0
