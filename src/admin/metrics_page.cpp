@@ -63,6 +63,7 @@ void protocols(PrometheusText& text, const Snapshot& snapshot) {
 
 void steps(PrometheusText& text, const Snapshot& snapshot) {
   text.metric("penstock_step_seconds", "histogram", "How long each step of a connection waited.");
+  text.histogram({{"step", "tls"}}, sum(snapshot, &Metrics::tls));
   text.histogram({{"step", "head"}}, sum(snapshot, &Metrics::head));
   text.histogram({{"step", "queue"}}, sum(snapshot, &Metrics::queue));
   text.histogram({{"step", "resolve"}}, sum(snapshot, &Metrics::resolve));
@@ -72,6 +73,33 @@ void steps(PrometheusText& text, const Snapshot& snapshot) {
   text.metric("penstock_kernel_connect_seconds", "histogram",
               "SYN to SYN-ACK of connections to origins, by the kernel's clock.");
   text.histogram({}, sum(snapshot, &Metrics::kernel_connect));
+}
+
+// Those that failed are counted as connections as well, by the same words.
+void handshakes(PrometheusText& text, const Snapshot& snapshot) {
+  text.metric("penstock_tls_handshakes_total", "counter",
+              "TLS handshakes with clients, by how they ended.");
+  for (const bool resumed : {false, true}) {
+    for (const bool newest : {false, true}) {
+      uint64_t count = 0;
+      for (const auto& worker : snapshot.workers) {
+        count += worker.metrics->handshakes[resumed ? 1 : 0][newest ? 1 : 0].value();
+      }
+      text.sample({{"result", "done"},
+                   {"version", newest ? "TLSv1.3" : "TLSv1.2"},
+                   {"resumed", resumed ? "true" : "false"}},
+                  count);
+    }
+  }
+  constexpr auto kRefused = static_cast<size_t>(session::Outcome::kRefused);
+  for (auto code = static_cast<size_t>(Code::kTlsPlainHttp);
+       code <= static_cast<size_t>(Code::kTlsFailed); ++code) {
+    uint64_t count = 0;
+    for (const auto& worker : snapshot.workers) {
+      count += worker.metrics->connections[kRefused][code].value();
+    }
+    if (count != 0) text.sample({{"result", facts(static_cast<Code>(code)).word}}, count);
+  }
 }
 
 void bytes(PrometheusText& text, const Snapshot& snapshot) {
@@ -271,6 +299,7 @@ std::string metrics_page(const Snapshot& snapshot) {
   connections(text, snapshot);
   protocols(text, snapshot);
   steps(text, snapshot);
+  handshakes(text, snapshot);
   bytes(text, snapshot);
   admission(text, snapshot);
   quotas(text, snapshot);

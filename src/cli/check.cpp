@@ -5,8 +5,19 @@
 #include "base/counted.h"
 #include "cli/commands.h"
 #include "config/config.h"
+#include "tls/server_context.h"
 
 namespace penstock::cli {
+
+namespace {
+
+int refuse(const Faults& faults, const std::string& file) {
+  fmt::print(stderr, "{}", config::describe(faults, file));
+  fmt::print(stderr, "{}: {}\n", file, counted(faults.size(), "fault"));
+  return kUsage;
+}
+
+}  // namespace
 
 int check(const CheckOptions& options) {
   if (options.schema) {
@@ -14,12 +25,12 @@ int check(const CheckOptions& options) {
     return kDone;
   }
   const auto config = config::load(options.config);
-  if (!config) {
-    fmt::print(stderr, "{}", config::describe(config.error(), options.config));
-    fmt::print(stderr, "{}: {}\n", options.config, counted(config.error().size(), "fault"));
-    return kUsage;
-  }
-  for (const Fault& warning : (*config)->warnings) {
+  if (!config) return refuse(config.error(), options.config);
+  Faults warnings = (*config)->warnings;
+  const auto tls =
+      tls::open_server_contexts(**config, std::make_shared<tls::TicketKeys>(), &warnings);
+  if (!tls) return refuse(tls.error(), options.config);
+  for (const Fault& warning : warnings) {
     fmt::print(stderr, "warning: {}", config::describe({warning}, options.config));
   }
   fmt::print("{}: good; {}\n", options.config, counted((*config)->rules->size(), "rule"));

@@ -103,9 +103,27 @@ enum class PolicyReload : uint8_t { kRecheck, kKeep };
 // What clients may speak on a listener; their first byte says which of it they do.
 enum class Protocol : uint8_t { kHttp, kSocks5 };
 
+// Files of PEM; read by tls/, since what is in them is no configuration.
+struct Certificate {
+  Located<std::string> certificate;  // the proxy's own, its issuers behind it
+  Located<std::string> key;
+  Located<std::string> staple;  // an OCSP response; empty: none
+};
+
+enum class ClientCertificates : uint8_t { kOff, kOptional, kRequired };
+
+// What makes an HTTPS proxy of a listener.
+struct Tls {
+  std::vector<Certificate> certificates;  // the first is for names that none of them has
+  ClientCertificates client_certificates = ClientCertificates::kOff;
+  Located<std::string> client_ca;  // empty only while clients are asked for none
+  bool tickets = true;
+};
+
 struct Listener {
   Endpoint address;
   Place place;
+  std::optional<Tls> tls;
   std::vector<Protocol> protocols = {Protocol::kHttp};
 
   bool speaks(Protocol protocol) const {

@@ -86,6 +86,30 @@ TEST(Faults, NameQuotasThatMakeNoSense) {
   expect(kTable);
 }
 
+TEST(Faults, OfTlsListenersSayWhatIsMissing) {
+  const auto said = [](std::string_view tls) {
+    return report("listeners: [{address: 127.0.0.1:3128, tls: " + std::string(tls) + "}]");
+  };
+  constexpr std::string_view kGood = "certificates: [{certificate: /a.pem, key: /a.key}]";
+  const auto good_and = [&](std::string_view more) {
+    return said("{" + std::string(kGood) + ", " + std::string(more) + "}");
+  };
+  EXPECT_EQ(said("{certificates: []}"),
+            "f:1:59: listeners[0].tls.certificates: the list is empty; name at least one, or leave "
+            "the key out\n");
+  EXPECT_EQ(said("{certificates: [{certificate: /a.pem}]}"),
+            "f:1:60: listeners[0].tls.certificates[0]: key \"key\" is missing\n");
+  EXPECT_EQ(said("{certificates: [{certificate: a.pem, key: /a.key}]}"),
+            "f:1:74: listeners[0].tls.certificates[0].certificate: found \"a.pem\"; expected the "
+            "path of a file from the root on, such as /etc/penstock/proxy.pem\n");
+  EXPECT_EQ(good_and("client_certificates: required"),
+            "f:1:118: listeners[0].tls.client_certificates: needs client_ca, the certificates of "
+            "those who sign for clients\n");
+  EXPECT_EQ(good_and("client_ca: /ca.pem"),
+            "f:1:108: listeners[0].tls.client_ca: has no meaning while clients are asked for no "
+            "certificate; write client_certificates: optional or required\n");
+}
+
 TEST(Faults, OfSpareConnectionsSayWhatWouldBeRight) {
   constexpr Wrong kTable[] = {
       {"dial: {spares: {destinations: [\"*.example.com:443\"]}}",

@@ -147,10 +147,56 @@ struct QuotaType {
 
 constexpr Word<Protocol> kProtocols[] = {{"http", Protocol::kHttp}, {"socks5", Protocol::kSocks5}};
 
+constexpr Key<Certificate> kCertificateKeys[] = {
+    key<Certificate, FilePathType, &Certificate::certificate>("certificate", kRequired),
+    key<Certificate, FilePathType, &Certificate::key>("key", kRequired),
+    key<Certificate, FilePathType, &Certificate::staple>("staple"),
+};
+
+constexpr Word<ClientCertificates> kClientCertificates[] = {
+    {"off", ClientCertificates::kOff},
+    {"optional", ClientCertificates::kOptional},
+    {"required", ClientCertificates::kRequired}};
+
+constexpr Key<Tls> kTlsKeys[] = {
+    key<Tls, ListType<MapType<kCertificateKeys>, Emptiness::kRefused>, &Tls::certificates>(
+        "certificates", kRequired),
+    key<Tls, WordType<kClientCertificates>, &Tls::client_certificates>("client_certificates"),
+    key<Tls, FilePathType, &Tls::client_ca>("client_ca"),
+    key<Tls, BooleanType, &Tls::tickets>("tickets"),
+};
+
+// A listener's TLS: the keys above and what must hold between them.
+struct TlsType {
+  static void read(const Node& node, const Path& path, Faults& faults, std::optional<Tls>& out) {
+    Tls tls;
+    MapType<kTlsKeys>::read(node, path, faults, tls);
+    if (node.kind != Node::Kind::kMap) return;
+    const Node* asked = node.find("client_certificates");
+    const Node* ca = node.find("client_ca");
+    const bool off = tls.client_certificates == ClientCertificates::kOff;
+    if (!off && ca == nullptr) {
+      blame(*asked, Path(path, "client_certificates"),
+            "needs client_ca, the certificates of those who sign for clients", faults);
+    }
+    if (off && ca != nullptr) {
+      blame(*ca, Path(path, "client_ca"),
+            "has no meaning while clients are asked for no certificate; write "
+            "client_certificates: optional or required",
+            faults);
+    }
+    out = std::move(tls);
+  }
+  static void describe(KeyFacts facts, std::vector<KeyFacts>& out) {
+    MapType<kTlsKeys>::describe(std::move(facts), out);
+  }
+};
+
 constexpr Key<Listener> kListenerKeys[] = {
     key<Listener, ListenerAddressType, whole_listener>("address", kRequired),
     key<Listener, ListType<WordType<kProtocols>, Emptiness::kRefused>, &Listener::protocols>(
         "protocols"),
+    key<Listener, TlsType, &Listener::tls>("tls"),
 };
 
 constexpr Key<Endpoint> kAdminKeys[] = {

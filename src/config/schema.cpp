@@ -26,7 +26,33 @@ std::string schema() {
         "required": ["address"],
         "properties": {
           "address": {"$ref": "#/$defs/endpoint", "description": "Address and port to listen on; port 0 takes any free one."},
-          "protocols": {"description": "What clients may speak here; their first byte says which.", "type": "array", "minItems": 1, "items": {"enum": ["http", "socks5"]}, "default": ["http"]}
+          "protocols": {"description": "What clients may speak here; their first byte says which.", "type": "array", "minItems": 1, "items": {"enum": ["http", "socks5"]}, "default": ["http"]},
+          "tls": {
+            "description": "Makes it an HTTPS proxy: clients speak TLS to it; absent: plain.",
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["certificates"],
+            "properties": {
+              "certificates": {
+                "description": "Chosen by the name that a client asks for; the first is for names that none has.",
+                "type": "array",
+                "minItems": 1,
+                "items": {
+                  "type": "object",
+                  "additionalProperties": false,
+                  "required": ["certificate", "key"],
+                  "properties": {
+                    "certificate": {"$ref": "#/$defs/file", "description": "PEM: the proxy's own, its issuers behind it."},
+                    "key": {"$ref": "#/$defs/file", "description": "PEM, without a passphrase."},
+                    "staple": {"$ref": "#/$defs/file", "description": "An OCSP response (DER) that is sent along."}
+                  }
+                }
+              },
+              "client_certificates": {"description": "Whether a client shows a certificate: off: it is not asked; optional: it may; required: it must.", "enum": ["off", "optional", "required"], "default": "off"},
+              "client_ca": {"$ref": "#/$defs/file", "description": "PEM: those who sign for clients."},
+              "tickets": {"description": "Clients may take up a session again, for 2 h at most, instead of a whole handshake.", "type": "boolean", "default": true}
+            }
+          }
         }
       }
     },
@@ -245,6 +271,7 @@ std::string schema() {
     "parent": {"description": "Another proxy: http://user:password@host:port; without http:// it is meant, without a port 80.", "type": "string", "minLength": 1, "not": {"pattern": "^[hH][tT][tT][pP][sS]://"}},
     "identity": {"description": "The name of a client; * stands for any run of characters.", "type": "string", "minLength": 1},
     "name": {"description": "1 to 128 bytes on one line.", "type": "string", "minLength": 1, "maxLength": 128},
+    "file": {"description": "The path of a file, from the root on.", "type": "string", "pattern": "^/(.*/)?[^/]+$"},
     "log_target": {"description": "stdout, stderr, off or the path of a file.", "type": "string", "pattern": "^(stdout|stderr|off|.*/.*[^/])$"}
   }
 }

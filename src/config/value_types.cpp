@@ -96,6 +96,19 @@ void read_log_target(const Node& node, const Path& path, Faults& faults, std::st
   }
 }
 
+// Relative to nothing: who starts the proxy, and where, would decide which file it is.
+void read_file_path(const Node& node, const Path& path, Faults& faults, Located<std::string>& out) {
+  constexpr std::string_view kWhat =
+      "the path of a file from the root on, such as /etc/penstock/proxy.pem";
+  const std::string* text = text_of(node, path, kWhat, faults);
+  if (text == nullptr) return;
+  if (text->starts_with('/') && !text->ends_with('/') && !text->contains('\0')) {
+    out = {*text, node.place};
+  } else {
+    blame_expected(node, path, kWhat, faults);
+  }
+}
+
 void read_bandwidth(const Node& node, const Path& path, Faults& faults, uint64_t& out) {
   read_by(parse_bandwidth, node, path, "a rate such as 10MiB/s, or 0 for no limit", faults, out);
 }

@@ -55,9 +55,14 @@ bool Stream::guard(Duration quiet, Duration unacknowledged) {
   return true;
 }
 
-void Stream::shutdown_write() {
-  if (transport_) return transport_->shutdown_write();
+bool Stream::shutdown_write() {
+  if (transport_) {
+    const bool told = transport_->shutdown_write();
+    if (!told) source_.clear(kWritable);
+    return told;
+  }
   sys::calls::shutdown(fd_.get(), SHUT_WR);
+  return true;
 }
 
 void Stream::reset_on_close() {

@@ -36,8 +36,9 @@ class Transport {
 
   virtual Moved read(std::span<uint8_t> into) = 0;
   virtual Moved write(std::span<const uint8_t> from) = 0;
-  // The peer learns that nothing more comes, in the transport's own way and the socket's.
-  virtual void shutdown_write() = 0;
+  // The peer learns that nothing more comes, in the transport's own way and the socket's. False:
+  // the socket has to be writable first, and then it is to be asked again.
+  virtual bool shutdown_write() = 0;
   // The kernel does the work from here on: the socket's bytes are the stream's.
   virtual bool spliceable() const { return false; }
 };
@@ -75,7 +76,8 @@ class Stream {
 
   // sys::set_liveness(), the first time that it is called; whether this was it.
   bool guard(Duration quiet, Duration unacknowledged);
-  void shutdown_write();
+  // False: the peer cannot be told yet; once the stream is writable, ask again.
+  bool shutdown_write();
   void reset_on_close();  // the close sends RST
   void close();
 

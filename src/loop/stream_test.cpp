@@ -247,9 +247,9 @@ class Turned final : public Transport {
     const auto turned = static_cast<uint8_t>(~from[0]);
     return {sys::calls::send(fd_, &turned, 1)};
   }
-  void shutdown_write() override {
+  bool shutdown_write() override {
     write(bytes_of("."));
-    sys::calls::shutdown(fd_, SHUT_WR);
+    return sys::calls::shutdown(fd_, SHUT_WR) == 0;
   }
 
  private:

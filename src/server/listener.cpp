@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "http/reply.h"
+#include "session/refusal.h"
 #include "sys/calls.h"
 #include "sys/socket.h"
 
@@ -91,7 +92,10 @@ void Listener::shed_one() {
   reserve_.reset();
   if (auto accepted = sys::accept_connection(fd_.get())) {
     worker_.metrics().shed.add();
-    const std::string reply = http::refusal_reply(Error{Code::kNoDescriptor}, 1);
+    const auto& tls = worker_.situation()->tls_contexts;
+    const bool secured = place_ < tls.size() && tls[place_];
+    const std::string reply = secured ? std::string(session::shed_alert())
+                                      : http::refusal_reply(Error{Code::kNoDescriptor}, 1);
     sys::calls::send(accepted->fd.get(), reply.data(), reply.size());
     sys::calls::shutdown(accepted->fd.get(), SHUT_WR);
     // What has arrived is taken out, or the close would send an RST that overtakes the reply.

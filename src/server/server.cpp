@@ -13,6 +13,7 @@
 #include "config/scalars.h"
 #include "loop/frame.h"
 #include "observe/program_log.h"
+#include "server/report.h"
 #include "server/survey.h"
 #include "sys/port_room.h"
 #include "sys/process.h"
@@ -32,25 +33,6 @@ constexpr Duration kAddressCheck = std::chrono::seconds(10);
 constexpr size_t kDestinationsShown = 50;
 // What a worker has to answer a question of the admin page.
 constexpr Duration kAnswerTime = std::chrono::seconds(1);
-
-Level level_of(config::LogLevel level) {
-  switch (level) {
-    case config::LogLevel::kDebug: return Level::kDebug;
-    case config::LogLevel::kInfo: return Level::kInfo;
-    case config::LogLevel::kWarning: return Level::kWarning;
-    case config::LogLevel::kError: return Level::kError;
-  }
-  return Level::kInfo;
-}
-
-// A line each.
-void say_faults(Level level, const Faults& faults, const std::string& file) {
-  for (const Fault& fault : faults) {
-    std::string line = config::describe({fault}, file);
-    while (line.ends_with('\n')) line.pop_back();
-    say(level, line);
-  }
-}
 
 uint64_t open_descriptors() {
   DIR* directory = opendir("/proc/self/fd");
@@ -95,6 +77,7 @@ bool Server::open() {
     say(Level::kError, why_not);
     return false;
   }
+  if (!open_tls(*config_)) return false;
   auto sockets = open_sockets(*config_, worker_count_, sys::inherited_listeners());
   if (!sockets) {
     say(Level::kError, sockets.error());
@@ -174,7 +157,21 @@ session::SituationPtr Server::situation_for(config::Snapshot config) const {
   surroundings.listeners = sockets_.listeners;
   if (config->admin) surroundings.listeners.push_back(sockets_.admin_address);
   surroundings.addresses = own_addresses_.last_known();
-  return std::make_shared<const session::Situation>(std::move(config), std::move(surroundings));
+  return std::make_shared<const session::Situation>(std::move(config), std::move(surroundings),
+                                                    tls_);
+}
+
+// All certificates of all listeners, or those in force stay.
+bool Server::open_tls(const config::Config& config) {
+  Faults warnings;
+  auto opened = tls::open_server_contexts(config, ticket_keys_, &warnings);
+  if (!opened) {
+    say_faults(Level::kError, opened.error(), config.file);
+    return false;
+  }
+  say_faults(Level::kWarning, warnings, config.file);
+  tls_ = std::move(*opened);
+  return true;
 }
 
 // What the owner allows, or the control group does if that is less. Without either there is none:
@@ -312,7 +309,7 @@ void Server::reload() {
   auto next = config::load(invocation_.config_file);
   if (!next) say_faults(Level::kError, next.error(), invocation_.config_file);
   if (next) next = as_invoked(*next);
-  if (!next || !can_follow(**next)) {
+  if (!next || !can_follow(**next) || !open_tls(**next)) {
     ++reloads_refused_;
     say(Level::kError, "reload refused: the configuration in force stays as it was");
   } else {

@@ -23,6 +23,7 @@
 #include "server/watch.h"
 #include "server/worker_thread.h"
 #include "sys/memory.h"
+#include "tls/server_context.h"
 
 namespace penstock::server {
 
@@ -59,6 +60,7 @@ class Server final : public admin::Controls {
   bool can_follow(const config::Config& next) const;
   config::Snapshot as_invoked(const config::Snapshot& config) const;
   session::SituationPtr situation_for(config::Snapshot config) const;
+  bool open_tls(const config::Config& config);
   uint64_t memory_limit(const config::Config& config) const;
   admission::Room room(const config::Config& config) const;
   std::string room_text() const;
@@ -76,6 +78,8 @@ class Server final : public admin::Controls {
   std::optional<sys::MemoryGroup> memory_group_;
   std::unique_ptr<observe::LineSink> log_;
   OpenSockets sockets_;
+  const std::shared_ptr<tls::TicketKeys> ticket_keys_ = std::make_shared<tls::TicketKeys>();
+  std::vector<tls::ServerContextPtr> tls_;  // by listener, of the configuration in force
   OwnAddresses own_addresses_;
   std::unique_ptr<admission::Door> door_;
   admission::Quotas quotas_;

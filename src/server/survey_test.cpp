@@ -30,7 +30,8 @@ class Survey : public testing::Test {
                                    .log = std::make_unique<NoLog>(),
                                    .situation = situation,
                                    .pipes_max = 2};
-      workers_.push_back(std::make_unique<WorkerThread>(std::move(parts), std::vector<ListenSocket>()));
+      workers_.push_back(
+          std::make_unique<WorkerThread>(std::move(parts), std::vector<ListenSocket>()));
     }
   }
   void TearDown() override {

@@ -20,6 +20,7 @@
 #include "session/hello.h"
 #include "session/presence.h"
 #include "session/refusal.h"
+#include "session/secure.h"
 #include "tunnel/carry.h"
 
 namespace penstock::session {
@@ -266,9 +267,14 @@ void give_permit_back(Connection& c, admission::Permit& permit, const Failure& f
 
 // From the first byte to a connected origin. The permit for a pending set-up ends with this frame.
 Task<Failure> set_up(Connection& c) {
-  // 1. What is asked?
+  // 1. What is asked? On a TLS listener that is said in private.
+  Instant began = c.story.accepted;
+  if (c.tls_context()) {
+    if (const auto failed = co_await secure(c)) co_return failed;
+    began = c.worker.loop().now();
+  }
   const auto request = co_await read_request(c);
-  c.story.times.head.add(c.story.accepted, c.worker.loop().read_clock());
+  c.story.times.head.add(began, c.worker.loop().read_clock());
   if (request) c.story.target = request->target;
   probe::head(c.step_end(c.story.times.head.value(), probe::word(request)));
   if (!request) co_return request.error();

@@ -16,6 +16,7 @@
 #include "observe/probes.h"
 #include "session/story.h"
 #include "session/worker.h"
+#include "tls/peer.h"
 
 namespace penstock::session {
 
@@ -47,6 +48,11 @@ class Connection : public ListNode {
   const config::Config& config() const { return *situation->config; }
   // The one by which it came. Reloads leave the list as it is.
   const config::Listener& listener() const { return config().listeners[listener_]; }
+  // What it speaks TLS by; null: none.
+  tls::ServerContextPtr tls_context() const {
+    return listener_ < situation->tls_contexts.size() ? situation->tls_contexts[listener_]
+                                                      : nullptr;
+  }
   policy::Asker asker() const { return {story.client.address, {}}; }
   // What the probes say of a step that took so long and ended so.
   observe::probe::Step step_end(int64_t us, const char* error = "") const {
@@ -54,6 +60,7 @@ class Connection : public ListNode {
   }
 
   Worker& worker;
+  std::unique_ptr<tls::Peer> secured;  // null: it came by a listener without TLS
   const Entrance* entrance = nullptr;  // null: too little was heard to know
   SituationPtr situation;              // as it was when the connection began, or last let it go on
   Story story;

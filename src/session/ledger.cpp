@@ -44,6 +44,18 @@ void quota(JsonWriter& json, const Connection& c) {
   }
 }
 
+// Of the connection to the proxy itself; `sni` and `alpn` beside it are the tunnel's.
+void security(JsonWriter& json, const Connection& c) {
+  if (!c.secured) return;
+  const tls::Peer& peer = *c.secured;
+  json.key("tls").begin_object();
+  json.field("version", std::string_view(peer.version_word));
+  json.field("cipher", std::string_view(peer.cipher));
+  json.field("alpn", peer.alpn).field("sni", peer.sni).field("resumed", peer.resumed);
+  if (peer.certificate) json.field("client_subject", peer.certificate->subject);
+  json.field("handshake_us", micros_between({}, Instant(peer.took))).end_object();
+}
+
 void judgement(JsonWriter& json, const Story& story) {
   json.field("rule", story.rule ? std::string_view(story.rule->name) : std::string_view());
   json.field("verdict", !story.judged ? "none" : story.allowed ? "allowed" : "denied");
@@ -109,6 +121,7 @@ void write_line(Connection& c, std::string_view outcome, int64_t total_us) {
   JsonWriter json(line);
   json.begin_object().field("time", when).field("id", id).field("worker", c.worker.number());
   who_and_what(json, c);
+  security(json, c);
   quota(json, c);
   judgement(json, c.story);
   ending(json, c.story, outcome);

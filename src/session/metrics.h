@@ -26,7 +26,8 @@ struct Metrics {
   observe::Counter would_deny;     // let through by report mode
   observe::Population set_ups;     // from a whole request head until connected or failed
   observe::Population tunnels;     // established and not ended
-  observe::Histogram head, queue, resolve, dial, hello, server_hello;
+  std::array<std::array<observe::Counter, 2>, 2> handshakes;  // [whole, resumed][TLS 1.2, TLS 1.3]
+  observe::Histogram tls, head, queue, resolve, dial, hello, server_hello;
   observe::Histogram kernel_connect;  // SYN to SYN-ACK, where the kernel is asked
   // Refreshed by the worker when the metrics are asked for.
   observe::Counter bytes_up_copied, bytes_up_spliced, bytes_down_copied, bytes_down_spliced;

@@ -23,6 +23,9 @@ constexpr int kRetryAfterSeconds = 1;
 // client accepts from a server that has not chosen one.
 constexpr std::string_view kAccessDenied("\x15\x03\x03\x00\x02\x02\x31", 7);
 
+// Level fatal, description internal_error: to a client whose handshake there is no room for.
+constexpr std::string_view kNoRoom("\x15\x03\x03\x00\x02\x02\x50", 7);
+
 // Says `words`, then discards what comes until the client closes or the limits are reached.
 Task<> say_and_close(Connection& c, std::string_view words) {
   loop::Loop& loop = c.worker.loop();
@@ -54,7 +57,16 @@ bool may_alert(const Connection& c) {
   return c.story.error->facts().side == Side::kPolicy && began_tls && c.story.down.total() == 0;
 }
 
+// Such a client understands an alert and nothing else. One whose handshake failed has had it.
+bool unsecured(const Connection& c) {
+  return c.tls_context() && !c.client.transport() && c.story.error->code != Code::kTlsPlainHttp;
+}
+
 }  // namespace
+
+std::string_view shed_alert() {
+  return kNoRoom;
+}
 
 Task<> refuse(Connection& c) {
   const Error error = *c.story.error;
@@ -62,6 +74,7 @@ Task<> refuse(Connection& c) {
   c.origin.reset_on_close();
   c.origin.close();
   c.port = admission::PortShare();
+  if (unsecured(c)) co_return co_await say_and_close(c, status != 0 ? kNoRoom : "");
   std::string words;
   if (!c.story.established && status != 0) {
     c.story.status = static_cast<int16_t>(status);

@@ -26,6 +26,8 @@
 #include "session/metrics.h"
 #include "session/sample.h"
 #include "sys/fd.h"
+#include "tls/server_context.h"
+#include "tls/session.h"
 #include "tunnel/relay.h"
 
 namespace penstock::session {
@@ -37,6 +39,7 @@ class Connection;
 struct Situation {
   config::Snapshot config;
   policy::Surroundings surroundings;
+  std::vector<tls::ServerContextPtr> tls_contexts = {};  // by listener; null: it speaks none
 };
 using SituationPtr = std::shared_ptr<const Situation>;
 
@@ -97,6 +100,7 @@ class Worker {
   dial::Means means() { return {sources_, *ports_, *routes_}; }
   dial::Spares& spares() { return spares_; }
   tunnel::Relay& relay() { return relay_; }
+  tls::Session::Outbox& tls_outbox() { return tls_outbox_; }
   const bpf::DialClock* dial_clock() const { return dial_clock_; }
   Metrics& metrics() { return *metrics_; }
   // Others may read while the worker runs and after it has gone.
@@ -131,6 +135,7 @@ class Worker {
   dial::SourcePool sources_;
   dial::Spares spares_;
   tunnel::Relay relay_;
+  tls::Session::Outbox tls_outbox_;
   const bpf::DialClock* const dial_clock_;
   std::shared_ptr<Metrics> metrics_ = std::make_shared<Metrics>();
   observe::LimitedLog trouble_;

@@ -72,13 +72,15 @@ bool Flow::may_write() const {
 }
 
 uint8_t Flow::interest_in_source() const {
-  const bool wanted = state_ == State::kBlocked && held_bytes() == 0 && !may_read();
+  const bool wanted =
+      state_ == State::kBlocked && held_bytes() == 0 && !source_ended_ && !may_read();
   return wanted ? loop::kReadable : 0;
 }
 
 uint8_t Flow::interest_in_sink() const {
   // Nothing is read that could not be passed on at once, so what the source has waits with it.
-  const bool wanted = state_ == State::kBlocked && (held_bytes() > 0 || may_read());
+  const bool wanted =
+      state_ == State::kBlocked && (held_bytes() > 0 || source_ended_ || may_read());
   return wanted ? loop::kWritable : 0;
 }
 
@@ -313,7 +315,12 @@ Flow::State Flow::failed(State state, int error) {
 
 Flow::State Flow::finish() {
   let_go();
-  if (!withheld_ && !close_follows_) to_->shutdown_write();
+  // The close of a socket says FIN; what stands in front of one has to say its own end.
+  const bool says_end = !withheld_ && (!close_follows_ || to_->transport());
+  if (says_end && !to_->shutdown_write()) {
+    state_ = State::kBlocked;
+    return state_;
+  }
   return state_ = State::kDone;
 }
 

@@ -165,7 +165,7 @@ class Plain final : public loop::Transport {
   loop::Moved write(std::span<const uint8_t> from) override {
     return {sys::calls::send(fd_, from.data(), from.size())};
   }
-  void shutdown_write() override { sys::calls::shutdown(fd_, SHUT_WR); }
+  bool shutdown_write() override { return sys::calls::shutdown(fd_, SHUT_WR) == 0; }
 
  private:
   int fd_;
@@ -187,6 +187,38 @@ TEST_F(FlowTest, CopiesWhatComesThroughATransport) {
   }
   EXPECT_EQ(bytes.copied, sent);
   EXPECT_EQ(bytes.spliced, 0u);
+}
+
+// Says its end in words of its own, for which there is no room at first.
+class Wordy final : public loop::Transport {
+ public:
+  explicit Wordy(bool& room) : room_(room) {}
+  loop::Moved read(std::span<uint8_t>) override { return {-EAGAIN}; }
+  loop::Moved write(std::span<const uint8_t> from) override {
+    return {static_cast<long>(from.size())};
+  }
+  bool shutdown_write() override { return room_; }
+
+ private:
+  bool& room_;
+};
+
+TEST_F(FlowTest, IsNotDoneBeforeTheEndHasBeenSaid) {
+  bool room = false;
+  tunnel_.origin_stream.put_on(std::make_unique<Wordy>(room));
+  Carried bytes;
+  Flow flow(worker_.relay, tunnel_.client_stream, tunnel_.origin_stream, bytes);
+  flow.close_follows();  // which says it for a socket, and not for a transport
+  tunnel_.client.end();
+  while (!flow.ended()) {
+    poll();
+    flow.pump(worker_.loop.now());
+  }
+  EXPECT_EQ(flow.state(), State::kBlocked);
+  EXPECT_EQ(flow.interest_in_source(), 0);
+  EXPECT_EQ(flow.interest_in_sink(), loop::kWritable);
+  room = true;
+  EXPECT_EQ(flow.pump(worker_.loop.now()), State::kDone);
 }
 
 TEST_F(FlowTest, KeepsToItsCapAndSplices) {

@@ -115,8 +115,9 @@ def test_python_urllib(site, url):
 NODE = """
 const http = require('http'), https = require('https'), tls = require('tls'), fs = require('fs');
 const [proxy, target, ca] = [new URL(process.argv[1]), new URL(process.argv[2]), process.argv[3]];
-const connect = http.request({host: proxy.hostname, port: proxy.port, method: 'CONNECT',
-                              path: target.host, headers: {host: target.host}});
+const connect = (proxy.protocol === 'https:' ? https : http).request({
+  host: proxy.hostname, port: proxy.port, method: 'CONNECT', path: target.host,
+  headers: {host: target.host}, servername: '', ca: fs.readFileSync(ca)});
 connect.on('connect', (response, socket, head) => {
   if (response.statusCode !== 200) { console.error(response.statusCode); process.exit(1); }
   if (head.length) socket.unshift(head);
@@ -226,6 +227,13 @@ def trust(home, ca):
         assert done.returncode == 0, done.stderr
 
 
+def chromium(home, page, *options):
+    return run("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+               "--no-first-run", "--disable-background-networking", "--disable-component-update",
+               "--disable-sync", "--disable-dev-shm-usage", f"--user-data-dir={home}/profile",
+               "--virtual-time-budget=10000", *options, "--dump-dom", page, env={"HOME": str(home)})
+
+
 def test_chromium_loads_a_page_with_everything_on_it(site, url, proxy, tmp_path):
     files = {"index.html": PAGE.replace("@PORT@", str(site.port)),
              "style.css": "body { color: rgb(1, 2, 3) }", "script.js": "var fromScript = 'script';",
@@ -234,11 +242,7 @@ def test_chromium_loads_a_page_with_everything_on_it(site, url, proxy, tmp_path)
     for name, text in files.items():
         (site.root / name).write_text(text)
     trust(tmp_path, site.ca)
-    done = run("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
-               "--no-first-run", "--disable-background-networking", "--disable-component-update",
-               "--disable-sync", "--disable-dev-shm-usage", f"--user-data-dir={tmp_path}/profile",
-               f"--proxy-server={url}", "--proxy-bypass-list=<-loopback>",
-               "--virtual-time-budget=10000", "--dump-dom", f"{site.url}/index.html",
-               env={"HOME": str(tmp_path)})
+    done = chromium(tmp_path, f"{site.url}/index.html", f"--proxy-server={url}",
+                    "--proxy-bypass-list=<-loopback>")
     assert b"loaded 0123456789 script true true" in done.stdout, (done.stdout, done.stderr[-3000:])
     proxy.wait_log(authority=f"static.test:{site.port}", sni="static.test", status=200)

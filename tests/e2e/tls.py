@@ -22,13 +22,14 @@ class Authority:
                  "-addext", "basicConstraints=critical,CA:TRUE",
                  "-addext", "keyUsage=critical,keyCertSign,cRLSign")
 
-    def issue(self, *names, days=2):
+    def issue(self, *names, days=2, usage="serverAuth"):
         """(certificate, key) as files, valid for all of `names`; expired where `days` is negative."""
-        stem = self.directory / f"{names[0].replace('*', 'any')}{'' if days > 0 else '-expired'}"
+        stem = self.directory / (f"{names[0].replace('*', 'any')}{'' if days > 0 else '-expired'}"
+                                 f"{'' if usage == 'serverAuth' else '-' + usage}")
         key, request, certificate, extensions = (
             stem.with_name(stem.name + suffix) for suffix in (".key", ".csr", ".pem", ".ext"))
         san = ",".join(f"{'IP' if name[0].isdigit() else 'DNS'}:{name}" for name in names)
-        extensions.write_text(f"subjectAltName={san}\nextendedKeyUsage=serverAuth\n")
+        extensions.write_text(f"subjectAltName={san}\nextendedKeyUsage={usage}\n")
         _openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                  "-keyout", key, "-out", request, "-subj", f"/CN={names[0]}")
         _openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self._key,

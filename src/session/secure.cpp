@@ -1,0 +1,28 @@
+#include "session/secure.h"
+
+#include <utility>
+
+#include "session/hear.h"
+
+namespace penstock::session {
+
+loop::Task<std::optional<Error>> secure(Connection& c) {
+  loop::Loop& loop = c.worker.loop();
+  const Instant began = c.story.accepted;
+  auto session = std::make_unique<tls::Session>(c.tls_context(), c.client, c.worker.tls_outbox());
+  loop::Timer timer(loop);
+  timer.arm(head_deadline(c));
+  const auto failed = co_await tls::shake_hands(*session, c.client, timer);
+  const Duration took = loop.read_clock() - began;
+  c.worker.metrics().tls.record(took);
+  if (failed) co_return failed;
+  c.secured = std::make_unique<tls::Peer>(session->peer());
+  c.secured->took = took;
+  c.worker.metrics()
+      .handshakes[c.secured->resumed ? 1 : 0][c.secured->version == TLS1_3_VERSION ? 1 : 0]
+      .add();
+  c.client.put_on(std::move(session));
+  co_return std::nullopt;
+}
+
+}  // namespace penstock::session

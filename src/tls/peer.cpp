@@ -1,0 +1,87 @@
+#include "tls/peer.h"
+
+#include <openssl/x509v3.h>
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "tls/owned.h"
+
+namespace penstock::tls {
+namespace {
+
+constexpr size_t kNamesMax = 64;
+constexpr size_t kNameBytesMax = 1024;
+constexpr std::string_view kSpiffe = "spiffe://";
+
+std::string_view text_of(const ASN1_STRING* string) {
+  // SAFETY: unsigned chars are read as chars.
+  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(string)),
+          static_cast<size_t>(ASN1_STRING_length(string))};
+}
+
+std::string subject_of(const X509* certificate) {
+  const OwnedBio memory(BIO_new(BIO_s_mem()));
+  if (!memory) return {};
+  X509_NAME_print_ex(memory.get(), X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253);
+  char* text = nullptr;
+  const long size = BIO_get_mem_data(memory.get(), &text);
+  if (size <= 0) return {};
+  return {text, std::min(static_cast<size_t>(size), kNameBytesMax)};
+}
+
+void add(std::vector<std::string>& names, std::string_view name) {
+  const auto control = [](char c) { return static_cast<uint8_t>(c) < 0x20 || c == 0x7f; };
+  if (name.empty() || name.size() > kNameBytesMax || std::ranges::any_of(name, control)) return;
+  names.emplace_back(name);
+}
+
+}  // namespace
+
+ClientCertificate read_client_certificate(const X509* certificate) {
+  ClientCertificate out;
+  out.subject = subject_of(certificate);
+  const std::unique_ptr<GENERAL_NAMES, FreedBy<GENERAL_NAMES_free>> names(
+      static_cast<GENERAL_NAMES*>(
+          X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+  const int count = names ? sk_GENERAL_NAME_num(names.get()) : 0;
+  int uris = 0;  // all of them: what is left out must not make an SVID of it
+  for (int i = 0; i < count; ++i) {
+    const GENERAL_NAME* const name = sk_GENERAL_NAME_value(names.get(), i);
+    uris += name->type == GEN_URI ? 1 : 0;
+    if (std::cmp_greater_equal(i, kNamesMax)) continue;
+    switch (name->type) {
+      case GEN_DNS: add(out.dns_names, text_of(name->d.dNSName)); break;
+      case GEN_EMAIL: add(out.emails, text_of(name->d.rfc822Name)); break;
+      case GEN_URI: add(out.uris, text_of(name->d.uniformResourceIdentifier)); break;
+      default: break;
+    }
+  }
+  if (uris == 1 && !out.uris.empty() && out.uris[0].starts_with(kSpiffe)) {
+    out.spiffe_id = out.uris[0];
+  }
+  return out;
+}
+
+Peer read_peer(const SSL* ssl) {
+  Peer out;
+  out.version = static_cast<uint16_t>(SSL_version(ssl));
+  out.version_word = SSL_get_version(ssl);
+  out.cipher = SSL_get_cipher_name(ssl);
+  const unsigned char* alpn = nullptr;
+  unsigned int size = 0;
+  SSL_get0_alpn_selected(ssl, &alpn, &size);
+  // SAFETY: unsigned chars are read as chars.
+  if (alpn) out.alpn.assign(reinterpret_cast<const char*>(alpn), size);
+  if (const char* const name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)) out.sni = name;
+  out.resumed = SSL_session_reused(ssl) == 1;
+  const X509* const certificate = SSL_get0_peer_certificate(ssl);
+  // Without a CA to verify it by nobody was asked for one.
+  if (certificate && SSL_get_verify_result(ssl) == X509_V_OK) {
+    out.certificate = read_client_certificate(certificate);
+  }
+  return out;
+}
+
+}  // namespace penstock::tls
