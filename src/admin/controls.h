@@ -33,6 +33,8 @@ struct Snapshot {
   std::vector<admission::Door::DestinationFacts> destinations;  // those not well first
   std::map<std::string, admission::QuotaRefusals> quota_refusals;
   uint64_t quota_accounts = 0;
+  uint64_t logins_waiting = 0;
+  uint64_t logins_known = 0;
   admission::MemoryUse memory;
   bool memory_short = false;
   uint64_t local_ports = 0;  // that one source address has towards one destination

@@ -1,5 +1,7 @@
 #include "admin/metrics_page.h"
 
+#include <array>
+
 #include "observe/prometheus.h"
 #include "session/story.h"
 
@@ -65,6 +67,7 @@ void steps(PrometheusText& text, const Snapshot& snapshot) {
   text.metric("penstock_step_seconds", "histogram", "How long each step of a connection waited.");
   text.histogram({{"step", "tls"}}, sum(snapshot, &Metrics::tls));
   text.histogram({{"step", "head"}}, sum(snapshot, &Metrics::head));
+  text.histogram({{"step", "identify"}}, sum(snapshot, &Metrics::identify));
   text.histogram({{"step", "queue"}}, sum(snapshot, &Metrics::queue));
   text.histogram({{"step", "resolve"}}, sum(snapshot, &Metrics::resolve));
   text.histogram({{"step", "dial"}}, sum(snapshot, &Metrics::dial));
@@ -163,6 +166,28 @@ void quotas(PrometheusText& text, const Snapshot& snapshot) {
     text.sample({{"quota", quota}, {"reason", "setups"}}, refused.setups);
     text.sample({{"quota", quota}, {"reason", "bytes"}}, refused.bytes);
   }
+}
+
+void logins(PrometheusText& text, const Snapshot& snapshot) {
+  constexpr std::array<std::string_view, session::kLoginResultCount> kResults = {
+      "accepted", "cached", "rejected", "limited", "busy"};
+  text.metric("penstock_authentications_total", "counter",
+              "Clients that were identified or not, by provider and what became of it.");
+  for (size_t provider = 0; provider < identity::kProviderCount; ++provider) {
+    for (size_t result = 0; result < kResults.size(); ++result) {
+      uint64_t total = 0;
+      for (const auto& worker : snapshot.workers) {
+        total += worker.metrics->logins[provider][result].value();
+      }
+      text.sample({{"provider", identity::provider_word(identity::Provider(provider))},
+                   {"result", kResults[result]}},
+                  total);
+    }
+  }
+  single(text, "penstock_credentials_waiting", "gauge", "Credentials in line to be checked.",
+         snapshot.logins_waiting);
+  single(text, "penstock_credentials_known", "gauge", "Credentials that were found right lately.",
+         snapshot.logins_known);
 }
 
 void memory(PrometheusText& text, const Snapshot& snapshot) {
@@ -303,6 +328,7 @@ std::string metrics_page(const Snapshot& snapshot) {
   bytes(text, snapshot);
   admission(text, snapshot);
   quotas(text, snapshot);
+  logins(text, snapshot);
   memory(text, snapshot);
   populations(text, snapshot);
   window(text, snapshot);

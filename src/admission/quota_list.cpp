@@ -31,7 +31,9 @@ std::expected<QuotaList, Faults> QuotaList::compile(const std::vector<QuotaSpec>
     check_name(spec, first, faults);
     const auto clients = policy::parse_clients(spec.clients, faults);
     const auto identities = policy::parse_identities(spec.identities, faults);
-    out.quotas_.push_back({spec.name, spec.place, spec.each, spec.limits, {clients, identities}});
+    const auto groups = policy::parse_groups(spec.groups, faults);
+    out.quotas_.push_back(
+        {spec.name, spec.place, spec.each, spec.limits, {clients, identities, groups}});
     QuotaLimits& limits = out.quotas_.back().limits;
     if (limits.burst == 0) limits.burst = limits.setups.count;
   }

@@ -37,6 +37,7 @@ struct QuotaSpec {
   std::string name;
   policy::LocatedWords clients;
   policy::LocatedWords identities;
+  policy::LocatedWords groups;
   Each each = Each::kClient;
   QuotaLimits limits;
 };

@@ -46,7 +46,12 @@ void add_explain(CLI::App& app, ExplainOptions& options) {
   command->add_option("--client", options.client, "Address of the client that asks")
       ->type_name("IP")
       ->capture_default_str();
-  command->add_option("--identity", options.identity, "Who the client is")->type_name("NAME");
+  auto* identity =
+      command->add_option("--identity", options.identity, "Who the client is")->type_name("NAME");
+  command->add_option("--group", options.groups, "A group that he is in; may stand several times")
+      ->type_name("NAME")
+      ->allow_extra_args(false)
+      ->needs(identity);
   command->add_flag("--json", options.json, "Answer in JSON");
   command->add_option("target", options.target, "Destination, as in CONNECT")
       ->type_name("HOST:PORT")

@@ -276,6 +276,29 @@ policy:
   EXPECT_EQ(status("10.20.0.7", "else"), 1);
 }
 
+TEST_F(Explain, JudgesForGroupsAndForWhoAnAddressBelongsTo) {
+  const File file(R"(listeners:
+  - address: 127.0.0.1:3128
+identity:
+  - {clients: [10.20.0.0/16], identity: ci, groups: [builders, bots]}
+policy:
+  rules:
+    - {name: builders, allow: ["127.0.0.1:9000"], groups: ["build*"]}
+)");
+  const auto ask_as = [&](std::vector<std::string> who) {
+    who.insert(who.begin(), {"explain", "--config", file.path()});
+    who.push_back("127.0.0.1:9000");
+    return penstock(who);
+  };
+  EXPECT_EQ(ask_as({"--identity", "ann", "--group", "staff"}).status, 1);
+  EXPECT_EQ(ask_as({"--identity", "ann", "--group", "staff", "--group", "builders"}).status, 0);
+  EXPECT_EQ(ask_as({"--group", "builders"}).status, 2) << "groups of nobody";
+  EXPECT_EQ(ask_as({"--client", "10.21.0.1"}).status, 1);
+  const Ran mapped = ask_as({"--client", "10.20.0.1"});
+  EXPECT_EQ(mapped.status, 0);
+  EXPECT_THAT(mapped.out, HasSubstr("  identity  ci in builders, bots\n"));
+}
+
 TEST_F(Explain, OfReportModeSaysWhatEnforcingWouldDo) {
   const File file(R"(listeners:
   - address: 127.0.0.1:3128

@@ -26,7 +26,8 @@ int check(const CheckOptions& options);
 struct ExplainOptions {
   std::string config;  // empty: built-in defaults
   std::string client = "127.0.0.1";
-  std::string identity;
+  std::string identity;  // empty: who he is by his address
+  std::vector<std::string> groups;
   std::string target;
   bool json = false;
 };

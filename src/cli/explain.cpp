@@ -16,6 +16,8 @@ namespace {
 
 // Everything that the proxy would find out about one CONNECT, short of dialling.
 struct Findings {
+  std::string identity;  // empty: nobody
+  std::vector<std::string> groups;
   http::Authority target;
   policy::Decision decision;
   const admission::Quota* quota;  // null: none
@@ -46,7 +48,9 @@ policy::Surroundings surroundings_of(const config::Config& config) {
 
 Findings find_out(const config::Config& config, const policy::Asker& asker,
                   const http::Authority& target) {
-  Findings out{.target = target,
+  Findings out{.identity = std::string(asker.identity),
+               .groups = {asker.groups.begin(), asker.groups.end()},
+               .target = target,
                .decision = config.rules->judge_name(asker, target),
                .quota = config.quotas->find(asker),
                .error = {},
@@ -129,6 +133,8 @@ std::string text_of(const admission::QuotaLimits& limits) {
 nlohmann::ordered_json as_json(const config::Config& config, const Findings& found) {
   nlohmann::ordered_json out;
   out["authority"] = found.target.text();
+  out["identity"] = found.identity;
+  out["groups"] = found.groups;
   out["verdict"] = found.verdict();
   out["would_deny"] = found.decision.would_deny;
   out["error"] = found.error ? found.error->facts().word : "";
@@ -160,6 +166,10 @@ nlohmann::ordered_json as_json(const config::Config& config, const Findings& fou
 
 void print(const config::Config& config, const Findings& found) {
   fmt::print("{}  {}\n", found.target.text(), found.verdict());
+  if (!found.identity.empty()) {
+    const std::string groups = fmt::format("{}", fmt::join(found.groups, ", "));
+    fmt::print("  identity  {}{}\n", found.identity, groups.empty() ? "" : " in " + groups);
+  }
   if (const auto* rule = found.decision.rule) {
     fmt::print("  rule      {} ({})\n", rule->name, place_of(config, rule->place));
     if (const auto parents = parents_of(*rule); !parents.empty()) {
@@ -185,6 +195,15 @@ void print(const config::Config& config, const Findings& found) {
   fmt::print("  client    is told {}\n", found.error->facts().status);
 }
 
+// Who is named; else who it is by his address, and that name is the configuration's.
+policy::Asker asker_of(const config::Config& config, const ExplainOptions& options,
+                       const IpAddress& client) {
+  if (!options.identity.empty()) return {client, options.identity, options.groups};
+  const auto who = config.identity ? config.identity->opinion({client}).who : nullptr;
+  if (!who) return {client};
+  return {client, who->name, who->groups};
+}
+
 }  // namespace
 
 int explain(const ExplainOptions& options) {
@@ -202,7 +221,7 @@ int explain(const ExplainOptions& options) {
                target.error().facts().word);
     return kUsage;
   }
-  const Findings found = find_out(**config, {*client, options.identity}, *target);
+  const Findings found = find_out(**config, asker_of(**config, options, *client), *target);
   if (options.json) {
     fmt::print("{}\n", as_json(**config, found).dump(2));
   } else {

@@ -1,8 +1,10 @@
 #include "config/checks.h"
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "config/scalars.h"
+#include "policy/address_class.h"
 
 namespace penstock::config {
 namespace {
@@ -23,22 +25,50 @@ Place place_of_either(const Node& root, std::string_view section, std::string_vi
   return place_of(root, section, first_written ? first : second);
 }
 
-void warn_of_identities(const policy::LocatedWords& identities, const std::string& whose,
-                        Faults& warnings) {
-  if (identities.empty()) return;
-  warnings.push_back({identities.front().place, "identities: nothing identifies clients yet, so " +
-                                                    whose + "\" matches nobody"});
+// What names identities or groups where nobody has any.
+void warn_of_names(const Config& config, const policy::LocatedWords& identities,
+                   const policy::LocatedWords& groups, const std::string& whose, Faults& warnings) {
+  if (!config.identity_specs.empty()) return;
+  for (const auto* words : {&identities, &groups}) {
+    if (words->empty()) continue;
+    const std::string key = words == &groups ? "groups" : "identities";
+    warnings.push_back(
+        {words->front().place, key + ": nothing identifies clients (there is no `identity:`), so " +
+                                   whose + "\" matches nobody"});
+    return;
+  }
+}
+
+bool is_loopback(const IpAddress& address) {
+  const policy::AddressClass kind = policy::classify(address);
+  return kind == policy::AddressClass::kLoopback;
+}
+
+// Whoever is on the way can read them, and use them as long as they are good.
+void warn_of_plain_credentials(Config& config) {
+  const auto takes = [](const identity::ProviderSpec& spec) {
+    return spec.kind == identity::Provider::kBasic || spec.kind == identity::Provider::kJwt;
+  };
+  const auto provider = std::ranges::find_if(config.identity_specs, takes);
+  if (provider == config.identity_specs.end()) return;
+  const std::string key(identity::provider_word(provider->kind));
+  for (const Listener& listener : config.listeners) {
+    if (listener.tls || is_loopback(listener.address.address)) continue;
+    config.warnings.push_back({listener.place, "listeners: " + listener.address.text() +
+                                                   " is not encrypted, and " + key +
+                                                   " credentials cross it in the clear"});
+  }
 }
 
 void warn_of_quotas(Config& config) {
   const admission::QuotaSpec* for_all = nullptr;
   for (const admission::QuotaSpec& quota : config.quota_specs) {
-    warn_of_identities(quota.identities, "quota \"" + quota.name, config.warnings);
+    warn_of_names(config, quota.identities, quota.groups, "quota \"" + quota.name, config.warnings);
     if (for_all != nullptr) {
       config.warnings.push_back({quota.place, "quotas: \"" + quota.name +
                                                   "\" is never reached: everybody falls under \"" +
                                                   for_all->name + "\" before it"});
-    } else if (quota.clients.empty() && quota.identities.empty()) {
+    } else if (quota.clients.empty() && quota.identities.empty() && quota.groups.empty()) {
       for_all = &quota;
     }
   }
@@ -109,9 +139,10 @@ void warn(const Node& root, Config& config) {
                         "enforce would refuse"});
   }
   for (const policy::RuleSpec& rule : config.policy.rules) {
-    warn_of_identities(rule.identities, "rule \"" + rule.name, warnings);
+    warn_of_names(config, rule.identities, rule.groups, "rule \"" + rule.name, warnings);
   }
   warn_of_quotas(config);
+  warn_of_plain_credentials(config);
   if (config.timeouts.head == Duration::zero()) {
     warnings.push_back({place_of(root, "timeouts", "head"),
                         "timeouts.head: 0s lets a client hold a connection for ever without "

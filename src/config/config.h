@@ -18,6 +18,8 @@
 #include "base/ip.h"
 #include "base/time.h"
 #include "http/authority.h"
+#include "identity/book.h"
+#include "identity/spec.h"
 #include "policy/rules.h"
 
 namespace penstock::config {
@@ -25,6 +27,7 @@ namespace penstock::config {
 // A Duration of zero means "no limit", as does a count of zero; `std::nullopt` is `auto`.
 struct Timeouts {
   Duration head = std::chrono::seconds(10);
+  Duration identify = std::chrono::seconds(3);
   Duration queue = std::chrono::milliseconds(500);
   Duration resolve = std::chrono::seconds(3);
   Duration dial = std::chrono::seconds(5);
@@ -47,6 +50,8 @@ struct Limits {
   std::optional<uint64_t> queue;   // zero: nobody waits
   std::optional<uint64_t> memory;  // bytes
   uint64_t bandwidth = 0;          // bytes per second, each direction of each tunnel
+  // Wrong credentials of one client address; past that it must wait.
+  admission::Ration failed_logins{30, std::chrono::minutes(1)};
 };
 
 // What may go when there is no room left.
@@ -133,10 +138,11 @@ struct Listener {
 
 struct Config {
   std::vector<Listener> listeners;
-  std::optional<Endpoint> admin;                  // empty: no admin listener
-  uint64_t workers = 0;                           // 0: one per CPU that this process may use
-  policy::Spec policy;                            // as written; `rules` is what runs
-  std::vector<admission::QuotaSpec> quota_specs;  // as written; `quotas` is what runs
+  std::optional<Endpoint> admin;                       // empty: no admin listener
+  uint64_t workers = 0;                                // 0: one per CPU that this process may use
+  policy::Spec policy;                                 // as written; `rules` is what runs
+  std::vector<admission::QuotaSpec> quota_specs;       // as written; `quotas` is what runs
+  std::vector<identity::ProviderSpec> identity_specs;  // as written; `identity` is what runs
   PolicyReload policy_reload = PolicyReload::kRecheck;
   Timeouts timeouts;
   Limits limits;
@@ -149,6 +155,7 @@ struct Config {
   bool server_timing = false;
   std::shared_ptr<const policy::Rules> rules;
   std::shared_ptr<const admission::QuotaList> quotas;
+  std::shared_ptr<const identity::Book> identity;  // null: nobody is identified
   Faults warnings;   // right, but perhaps not meant; none of it keeps the proxy from running
   std::string file;  // where it was read from; empty: built in
 };
@@ -160,9 +167,14 @@ using Snapshot = std::shared_ptr<const Config>;
 Snapshot defaults();
 
 // Parses and compiles `text`; `file` is only a name for messages. All faults, or a configuration.
+// Files that it names are not opened: it has no `identity`.
 std::expected<Snapshot, Faults> parse(std::string_view text, std::string_view file);
 
-// Reads `path` and parses it. An unreadable file is a fault without a place.
+// The same configuration with the files of `identity:` read, or all that is wrong with them.
+std::expected<Snapshot, Faults> with_identity(Snapshot config);
+
+// Reads `path`, parses it and reads the files that it names. An unreadable file is a fault without
+// a place.
 std::expected<Snapshot, Faults> load(const std::string& path);
 
 // "file:line:column: message", one line per fault.

@@ -45,7 +45,7 @@ TEST(Faults, NameUnknownKeysAndWhatWasMeant) {
        "2:37: policy.rules[0]: unknown key \"client\"; did you mean \"clients\"?"},
       {"\"a\\nb\": 1",
        "2:1: unknown key \"a\\u000ab\"; the keys here are listeners, admin, workers, policy, "
-       "quotas, timeouts, "
+       "quotas, identity, timeouts, "
        "limits, overload, breaker, dns, dial, log, observe and server_timing"},
   };
   expect(kTable);
@@ -101,13 +101,47 @@ TEST(Faults, OfTlsListenersSayWhatIsMissing) {
             "f:1:60: listeners[0].tls.certificates[0]: key \"key\" is missing\n");
   EXPECT_EQ(said("{certificates: [{certificate: a.pem, key: /a.key}]}"),
             "f:1:74: listeners[0].tls.certificates[0].certificate: found \"a.pem\"; expected the "
-            "path of a file from the root on, such as /etc/penstock/proxy.pem\n");
+            "path of a file from the root on, such as /etc/penstock/users\n");
   EXPECT_EQ(good_and("client_certificates: required"),
             "f:1:118: listeners[0].tls.client_certificates: needs client_ca, the certificates of "
             "those who sign for clients\n");
   EXPECT_EQ(good_and("client_ca: /ca.pem"),
             "f:1:108: listeners[0].tls.client_ca: has no meaning while clients are asked for no "
             "certificate; write client_certificates: optional or required\n");
+}
+
+TEST(Faults, NameProvidersOfIdentityThatCannotWork) {
+  constexpr Wrong kTable[] = {
+      {"identity: [{groups: [a]}]",
+       "2:12: identity[0]: a provider needs one of clients, certificate, basic and jwt, such as "
+       "basic: /etc/penstock/users"},
+      {"identity: [{basic: /a/b, jwt: /c/d}]",
+       "2:12: identity[0]: a provider has one of clients, certificate, basic and jwt; write two of "
+       "them"},
+      {"identity: [{clients: [10.0.0.0/8]}]",
+       "2:12: identity[0]: clients needs identity beside it"},
+      {"identity: [{clients: [10.0.0.0/8], identity: a, realm: r}]",
+       "2:56: identity[0].realm: has no meaning beside clients; remove it"},
+      {"identity: [{basic: users}]",
+       "2:20: identity[0].basic: found \"users\"; expected the path of a file from the root on, "
+       "such "
+       "as /etc/penstock/users"},
+      {"identity: [{basic: /a/b, issuer: c}]",
+       "2:34: identity[0].issuer: has no meaning beside basic; remove it"},
+      {"identity: [{basic: /a/b, realm: 'a\"b'}]",
+       "2:33: identity[0].realm: found \"a\\\"b\" in quotes; expected 1 to 128 printable ASCII "
+       "characters "
+       "without quotes and backslashes"},
+      {"identity: [{jwt: /a/b, issuer: c}]", "2:12: identity[0]: jwt needs audience beside it"},
+      {"identity: [{jwt: /a/b, issuer: c, audience: [d], leeway: 6m}]",
+       "2:58: identity[0].leeway: found \"6m\"; expected at least 0s and at most 5m"},
+      {"identity: [{certificate: cn}]",
+       "2:26: identity[0].certificate: found \"cn\"; expected subject, dns, email, uri or spiffe"},
+      {"limits: {failed_logins: 0/s}",
+       "2:25: limits.failed_logins: found \"0/s\"; expected a rate above 0, such as 50/s, 300/m, "
+       "1000/h or 5000/d"},
+  };
+  expect(kTable);
 }
 
 TEST(Faults, OfSpareConnectionsSayWhatWouldBeRight) {

@@ -1,5 +1,6 @@
 #include "config/keys.h"
 
+#include "config/identity_keys.h"
 #include "config/value_types.h"
 
 namespace penstock::config {
@@ -36,6 +37,7 @@ constexpr Key<RuleSpec> kRuleKeys[] = {
     key<RuleSpec, TextList, &RuleSpec::patterns>("deny"),
     key<RuleSpec, TextList, &RuleSpec::clients>("clients"),
     key<RuleSpec, TextList, &RuleSpec::identities>("identities"),
+    key<RuleSpec, TextList, &RuleSpec::groups>("groups"),
     key<RuleSpec, TextList, &RuleSpec::addresses>("addresses"),
     key<RuleSpec, WordType<kTlsChecks>, &RuleSpec::tls>("tls"),
     key<RuleSpec, WordType<kEchChecks>, &RuleSpec::ech>("ech"),
@@ -101,6 +103,7 @@ constexpr Key<QuotaSpec> kQuotaKeys[] = {
     key<QuotaSpec, NameType, &QuotaSpec::name>("name"),
     key<QuotaSpec, TextList, &QuotaSpec::clients>("clients"),
     key<QuotaSpec, TextList, &QuotaSpec::identities>("identities"),
+    key<QuotaSpec, TextList, &QuotaSpec::groups>("groups"),
     key<QuotaSpec, WordType<kEach>, &QuotaSpec::each>("each"),
     limit_key<CountType<1, kCountMax>, &QuotaLimits::tunnels>("tunnels"),
     limit_key<CountRateType, &QuotaLimits::setups>("setups"),
@@ -130,7 +133,7 @@ struct QuotaType {
       blame(*node.find("bytes_end_tunnels"), Path(path, "bytes_end_tunnels"),
             "has no meaning without bytes; write for example bytes: 10GiB/h", faults);
     }
-    if (out.each == Each::kIdentity && !has("identities")) {
+    if (out.each == Each::kIdentity && !has("identities") && !has("groups")) {
       blame(*node.find("each"), Path(path, "each"),
             "would count clients without an identity as one; write for example identities: "
             "[\"*\"]",
@@ -148,9 +151,9 @@ struct QuotaType {
 constexpr Word<Protocol> kProtocols[] = {{"http", Protocol::kHttp}, {"socks5", Protocol::kSocks5}};
 
 constexpr Key<Certificate> kCertificateKeys[] = {
-    key<Certificate, FilePathType, &Certificate::certificate>("certificate", kRequired),
-    key<Certificate, FilePathType, &Certificate::key>("key", kRequired),
-    key<Certificate, FilePathType, &Certificate::staple>("staple"),
+    key<Certificate, FileType, &Certificate::certificate>("certificate", kRequired),
+    key<Certificate, FileType, &Certificate::key>("key", kRequired),
+    key<Certificate, FileType, &Certificate::staple>("staple"),
 };
 
 constexpr Word<ClientCertificates> kClientCertificates[] = {
@@ -162,7 +165,7 @@ constexpr Key<Tls> kTlsKeys[] = {
     key<Tls, ListType<MapType<kCertificateKeys>, Emptiness::kRefused>, &Tls::certificates>(
         "certificates", kRequired),
     key<Tls, WordType<kClientCertificates>, &Tls::client_certificates>("client_certificates"),
-    key<Tls, FilePathType, &Tls::client_ca>("client_ca"),
+    key<Tls, FileType, &Tls::client_ca>("client_ca"),
     key<Tls, BooleanType, &Tls::tickets>("tickets"),
 };
 
@@ -224,6 +227,7 @@ struct AdminType {
 // A second attempt sooner than 10 ms is forbidden by RFC 8305 section 8.
 constexpr Key<Timeouts> kTimeoutKeys[] = {
     key<Timeouts, DurationType<>, &Timeouts::head>("head"),
+    key<Timeouts, DurationType<>, &Timeouts::identify>("identify"),
     key<Timeouts, DurationType<>, &Timeouts::queue>("queue"),
     key<Timeouts, DurationType<>, &Timeouts::resolve>("resolve"),
     key<Timeouts, DurationType<>, &Timeouts::dial>("dial"),
@@ -252,6 +256,7 @@ constexpr Key<Limits> kLimitKeys[] = {
     key<Limits, AutoCount, &Limits::queue>("queue"),
     key<Limits, AutoSizeType<32 * kKiB * kKiB>, &Limits::memory>("memory"),
     key<Limits, BandwidthType, &Limits::bandwidth>("tunnel_bandwidth"),
+    key<Limits, CountRateType, &Limits::failed_logins>("failed_logins"),
 };
 
 constexpr Key<Overload> kOverloadKeys[] = {
@@ -323,6 +328,8 @@ constexpr Key<Config> kKeys[] = {
     key<Config, MapType<kPolicyKeys>, whole>("policy"),
     key<Config, ListType<QuotaType, Emptiness::kAllowed, Faulty::kKept>, &Config::quota_specs>(
         "quotas"),
+    key<Config, ListType<ProviderType, Emptiness::kAllowed, Faulty::kKept>,
+        &Config::identity_specs>("identity"),
     key<Config, MapType<kTimeoutKeys>, &Config::timeouts>("timeouts"),
     key<Config, MapType<kLimitKeys>, &Config::limits>("limits"),
     key<Config, MapType<kOverloadKeys>, &Config::overload>("overload"),

@@ -72,6 +72,19 @@ std::expected<Snapshot, Faults> parse(std::string_view text, std::string_view fi
   return config;
 }
 
+std::expected<Snapshot, Faults> with_identity(Snapshot config) {
+  if (config->identity_specs.empty()) return config;
+  auto book = identity::Book::open(config->identity_specs);
+  if (!book) {
+    Faults faults = std::move(book.error());
+    sort(faults);
+    return std::unexpected(std::move(faults));
+  }
+  auto out = std::make_shared<Config>(*config);
+  out->identity = std::move(*book);
+  return out;
+}
+
 std::expected<Snapshot, Faults> load(const std::string& path) {
   const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "re"));
   if (file == nullptr) return unreadable(std::strerror(errno));
@@ -85,7 +98,9 @@ std::expected<Snapshot, Faults> load(const std::string& path) {
     if (std::ferror(file.get()) != 0) return unreadable(std::strerror(errno));
     if (got < sizeof(chunk)) break;
   }
-  return parse(text, path);
+  auto config = parse(text, path);
+  if (!config) return config;
+  return with_identity(std::move(*config));
 }
 
 Snapshot defaults() {

@@ -231,7 +231,8 @@ timeouts: {head: 0s}
   EXPECT_EQ(describe(config->warnings, "f"),
             "f:3:9: policy.mode: report refuses nothing that is public; it only logs what enforce "
             "would refuse\n"
-            "f:5:49: identities: nothing identifies clients yet, so rule \"ci\" matches nobody\n"
+            "f:5:49: identities: nothing identifies clients (there is no `identity:`), so rule "
+            "\"ci\" matches nobody\n"
             "f:6:18: timeouts.head: 0s lets a client hold a connection for ever without asking "
             "for anything\n");
   EXPECT_TRUE(with("policy: {rules: [{allow: [\"*:443\"]}]}\n")->warnings.empty());
@@ -246,10 +247,39 @@ quotas:
   - {name: late, clients: [10.0.0.0/8], tunnels: 3}
 )");
   EXPECT_EQ(describe(config->warnings, "f"),
-            "f:5:29: identities: nothing identifies clients yet, so quota \"ci\" matches nobody\n"
+            "f:5:29: identities: nothing identifies clients (there is no `identity:`), so quota "
+            "\"ci\" matches nobody\n"
             "f:6:5: quotas: everybody falls under \"all\", so limits.tunnels_per_client limits "
             "nobody\n"
             "f:7:5: quotas: \"late\" is never reached: everybody falls under \"all\" before it\n");
+}
+
+TEST(Configuration, WarnsOfPasswordsThatCrossAnOpenNetwork) {
+  constexpr std::string_view kRest =
+      "policy: {rules: [{allow: [\"*:443\"], identities: [ann], groups: [staff]}]}\n"
+      "identity: [{clients: [10.0.0.0/8], identity: ci}, {basic: /etc/penstock/users}]\n";
+  const auto warnings = [&](const std::string& listeners) {
+    return describe(must_parse(listeners + std::string(kRest))->warnings, "f");
+  };
+  EXPECT_EQ(warnings("listeners: [{address: 127.0.0.1:1}, {address: \"[::1]:1\"}]\n"), "");
+  EXPECT_EQ(warnings("listeners: [{address: 0.0.0.0:1}]\n"),
+            "f:1:23: listeners: 0.0.0.0:1 is not encrypted, and basic credentials cross it in the "
+            "clear\n");
+}
+
+TEST(Configuration, ReadsTheFilesOfItsProvidersAndNamesWhatIsWrongThere) {
+  const Snapshot config = with(R"(policy: {rules: [{allow: ["*:443"]}]}
+identity:
+  - {clients: [10.0.0.0/8], identity: ci, groups: [builders]}
+  - basic: /nonexistent/users
+  - {jwt: /dev/null, issuer: a, audience: [b]}
+)");
+  EXPECT_EQ(config->identity, nullptr);
+  const auto opened = with_identity(config);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(describe(opened.error(), "f"),
+            "f:5:12: /nonexistent/users: cannot be read: No such file or directory\n"
+            "f:6:11: /dev/null: is not a regular file\n");
 }
 
 TEST(Configuration, PortZeroMayBeListenedOnTwice) {

@@ -90,12 +90,18 @@ std::string schema() {
       "type": "array",
       "items": {"$ref": "#/$defs/quota"}
     },
+    "identity": {
+      "description": "How clients are identified; tried in this order.",
+      "type": "array",
+      "items": {"$ref": "#/$defs/provider"}
+    },
     "timeouts": {
       "description": "How long each step may take; 0s: no limit.",
       "type": "object",
       "additionalProperties": false,
       "properties": {
         "head": {"$ref": "#/$defs/duration", "description": "From accept to the end of the request head.", "default": "10s"},
+        "identify": {"$ref": "#/$defs/duration", "description": "Checking the client's credentials.", "default": "3s"},
         "queue": {"$ref": "#/$defs/duration", "description": "Waiting for a permit to set up a tunnel.", "default": "500ms"},
         "resolve": {"$ref": "#/$defs/duration", "description": "Looking up the name.", "default": "3s"},
         "dial": {"$ref": "#/$defs/duration", "description": "Connecting, over all addresses.", "default": "5s"},
@@ -121,7 +127,8 @@ std::string schema() {
         "adapt": {"description": "How that limit follows a destination's set-up time: off leaves it as it is.", "enum": ["gradient", "aimd", "off"], "default": "gradient"},
         "queue": {"$ref": "#/$defs/auto_count", "description": "Set-ups that wait for a permit at once; 0: none waits.", "default": "auto"},
         "memory": {"$ref": "#/$defs/auto_size", "description": "Of this process, from 32MiB on; auto: what its control group allows.", "default": "auto"},
-        "tunnel_bandwidth": {"$ref": "#/$defs/bandwidth", "description": "Of each direction of each tunnel.", "default": 0}
+        "tunnel_bandwidth": {"$ref": "#/$defs/bandwidth", "description": "Of each direction of each tunnel.", "default": 0},
+        "failed_logins": {"$ref": "#/$defs/count_rate", "description": "Wrong credentials of one client address; past that it must wait.", "default": "30/m"}
       }
     },
     "overload": {
@@ -213,10 +220,33 @@ std::string schema() {
         "deny": {"description": "Destinations that are refused.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/destination"}},
         "clients": {"description": "Prefixes of client addresses; absent: any.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/prefix"}},
         "identities": {"description": "Names of clients, with * as a wildcard; absent: anybody.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/identity"}},
+        "groups": {"description": "Groups of clients, with * as a wildcard; one of them is enough. Absent: anybody.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/identity"}},
         "addresses": {"description": "The only addresses that these names may lead to; opens internal ones. Absent: public addresses.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/prefix"}},
         "tls": {"description": "checked: what begins like TLS must name the destination; required: everything must; ignored: nobody looks.", "enum": ["checked", "required", "ignored"], "default": "checked"},
         "ech": {"description": "Whether a ClientHello may hide its server name.", "enum": ["deny", "allow"], "default": "deny"},
         "via": {"description": "Parents to go through, the first that can be had: http://user:password@host:port. Absent: straight to the destination.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/parent"}}
+      }
+    },
+    "provider": {
+      "description": "One of clients, certificate, basic and jwt, and what belongs to it.",
+      "type": "object",
+      "additionalProperties": false,
+      "oneOf": [{"required": ["clients", "identity"]}, {"required": ["certificate"]}, {"required": ["basic"]}, {"required": ["jwt", "issuer", "audience"]}],
+      "properties": {
+        "clients": {"description": "Prefixes of client addresses, all of which are one identity.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/prefix"}},
+        "identity": {"$ref": "#/$defs/name", "description": "Of those clients."},
+        "certificate": {"description": "The part of a client's certificate that is its identity.", "enum": ["subject", "dns", "email", "uri", "spiffe"]},
+        "basic": {"$ref": "#/$defs/file", "description": "A file of users, user:hash a line; yescrypt, bcrypt or SHA-512."},
+        "groups_file": {"$ref": "#/$defs/file", "description": "A file of groups, group: user user a line."},
+        "jwt": {"$ref": "#/$defs/file", "description": "A file with a JSON Web Key Set of public keys."},
+        "issuer": {"$ref": "#/$defs/name", "description": "What a token's iss must be."},
+        "audience": {"description": "One of these must be in a token's aud.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/name"}},
+        "identity_claim": {"$ref": "#/$defs/name", "description": "The claim that is the identity; /a/b: b in a.", "default": "sub"},
+        "groups_claim": {"$ref": "#/$defs/name", "description": "The claim with the groups; /a/b: b in a.", "default": "groups"},
+        "leeway": {"$ref": "#/$defs/duration", "description": "By how much clocks may differ: at most 5m.", "default": "30s"},
+        "realm": {"$ref": "#/$defs/realm", "description": "What clients show when they ask for a password.", "default": "penstock"},
+        "cache": {"$ref": "#/$defs/duration", "description": "How long credentials that were right are believed: 0s for not at all, or 1s to 24h.", "default": "5m"},
+        "groups": {"description": "Groups of whoever is identified here.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/name"}}
       }
     },
     "quota": {
@@ -229,6 +259,7 @@ std::string schema() {
         "name": {"$ref": "#/$defs/name", "description": "For logs and metrics; \"quota N\" if absent."},
         "clients": {"description": "Prefixes of client addresses; absent: any.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/prefix"}},
         "identities": {"description": "Names of clients, with * as a wildcard; absent: anybody.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/identity"}},
+        "groups": {"description": "Groups of clients, with * as a wildcard; one of them is enough. Absent: anybody.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/identity"}},
         "each": {"description": "Who has the limits for himself; quota: all share them.", "enum": ["client", "identity", "quota"], "default": "client"},
         "tunnels": {"description": "Open at once.", "type": "integer", "minimum": 1, "maximum": 1000000000},
         "setups": {"$ref": "#/$defs/count_rate", "description": "Tunnels asked for."},
@@ -271,7 +302,8 @@ std::string schema() {
     "parent": {"description": "Another proxy: http://user:password@host:port; without http:// it is meant, without a port 80.", "type": "string", "minLength": 1, "not": {"pattern": "^[hH][tT][tT][pP][sS]://"}},
     "identity": {"description": "The name of a client; * stands for any run of characters.", "type": "string", "minLength": 1},
     "name": {"description": "1 to 128 bytes on one line.", "type": "string", "minLength": 1, "maxLength": 128},
-    "file": {"description": "The path of a file, from the root on.", "type": "string", "pattern": "^/(.*/)?[^/]+$"},
+    "realm": {"description": "1 to 128 printable ASCII characters without quotes and backslashes.", "type": "string", "pattern": "^[ !#-\\[\\]-~]{1,128}$"},
+    "file": {"description": "The path of a file, from the root on.", "type": "string", "pattern": "^/(.*/)?[^/]+$", "examples": ["/etc/penstock/users"]},
     "log_target": {"description": "stdout, stderr, off or the path of a file.", "type": "string", "pattern": "^(stdout|stderr|off|.*/.*[^/])$"}
   }
 }

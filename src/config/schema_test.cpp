@@ -91,7 +91,9 @@ TEST(Schema, SaysTheSameAsTheDecoder) {
       {"policy.rules[].allow[]", "destination"}, {"policy.rules[].deny[]", "destination"},
       {"policy.rules[].clients[]", "prefix"},    {"policy.rules[].identities[]", "identity"},
       {"policy.rules[].addresses[]", "prefix"},  {"quotas[].clients[]", "prefix"},
-      {"quotas[].identities[]", "identity"},     {"policy.rules[].via[]", "parent"},
+      {"quotas[].identities[]", "identity"},     {"quotas[].groups[]", "identity"},
+      {"policy.rules[].groups[]", "identity"},   {"identity[].clients[]", "prefix"},
+      {"policy.rules[].via[]", "parent"},
   };
   SchemaKeys decoded;
   for (const KeyFacts& facts : all_keys()) {

@@ -80,6 +80,22 @@ void read_name(const Node& node, const Path& path, Faults& faults, std::string& 
   }
 }
 
+// It is sent between quotes, and what would end them has no place in it.
+void read_realm(const Node& node, const Path& path, Faults& faults, std::string& out) {
+  constexpr std::string_view kWhat =
+      "1 to 128 printable ASCII characters without quotes and backslashes";
+  const std::string* text = text_of(node, path, kWhat, faults);
+  if (text == nullptr) return;
+  const bool sound = std::ranges::all_of(
+      *text, [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; });
+  if (sound && !text->empty() && text->size() <= kNameBytesMax) {
+    out = *text;
+  } else {
+    blame_expected(node, path, kWhat, faults);
+  }
+}
+
+// A path that depends on where the proxy was started from would be another file tomorrow.
 // A bare word must be one that we know: `stdot` should not make a file of that name.
 void read_log_target(const Node& node, const Path& path, Faults& faults, std::string& out) {
   constexpr std::string_view kWhat =
@@ -99,7 +115,7 @@ void read_log_target(const Node& node, const Path& path, Faults& faults, std::st
 // Relative to nothing: who starts the proxy, and where, would decide which file it is.
 void read_file_path(const Node& node, const Path& path, Faults& faults, Located<std::string>& out) {
   constexpr std::string_view kWhat =
-      "the path of a file from the root on, such as /etc/penstock/proxy.pem";
+      "the path of a file from the root on, such as /etc/penstock/users";
   const std::string* text = text_of(node, path, kWhat, faults);
   if (text == nullptr) return;
   if (text->starts_with('/') && !text->ends_with('/') && !text->contains('\0')) {

@@ -16,6 +16,7 @@ void read_dns_server(const Node& node, const Path& path, Faults& faults, Endpoin
 void read_address(const Node& node, const Path& path, Faults& faults, IpAddress& out);
 void read_authority(const Node& node, const Path& path, Faults& faults, http::Authority& out);
 void read_name(const Node& node, const Path& path, Faults& faults, std::string& out);
+void read_realm(const Node& node, const Path& path, Faults& faults, std::string& out);
 void read_log_target(const Node& node, const Path& path, Faults& faults, std::string& out);
 void read_file_path(const Node& node, const Path& path, Faults& faults, Located<std::string>& out);
 void read_bandwidth(const Node& node, const Path& path, Faults& faults, uint64_t& out);
@@ -46,8 +47,9 @@ PENSTOCK_VALUE_TYPE(DnsServerType, Endpoint, read_dns_server, "dns_server");
 PENSTOCK_VALUE_TYPE(AddressType, IpAddress, read_address, "ip_address");
 PENSTOCK_VALUE_TYPE(AuthorityType, http::Authority, read_authority, "authority");
 PENSTOCK_VALUE_TYPE(NameType, std::string, read_name, "name");
+PENSTOCK_VALUE_TYPE(RealmType, std::string, read_realm, "realm");
+PENSTOCK_VALUE_TYPE(FileType, Located<std::string>, read_file_path, "file");
 PENSTOCK_VALUE_TYPE(LogTargetType, std::string, read_log_target, "log_target");
-PENSTOCK_VALUE_TYPE(FilePathType, Located<std::string>, read_file_path, "file");
 PENSTOCK_VALUE_TYPE(BandwidthType, uint64_t, read_bandwidth, "bandwidth");
 PENSTOCK_VALUE_TYPE(CountRateType, admission::Ration, read_count_rate, "count_rate");
 PENSTOCK_VALUE_TYPE(SizeRateType, admission::Ration, read_size_rate, "size_rate");

@@ -215,14 +215,17 @@ Result<HeadReader::Place> HeadReader::leave_name(char byte) {
 
 namespace {
 
-// The fields that say where a message goes and where it ends. Nothing else in a head has any
-// influence on a tunnel: not Connection, Expect, Upgrade, TE or Proxy-Connection.
+// The fields that say where a message goes, where it ends and who sends it. Nothing else in a head
+// has any influence on a tunnel: not Expect, Upgrade, TE or Proxy-Connection.
 struct Fields {
   std::optional<std::string_view> host;
   std::optional<std::string_view> content_length;
   bool second_host = false;
   bool second_content_length = false;
+  std::optional<std::string_view> authorization;
+  bool second_authorization = false;
   bool transfer_encoding = false;
+  bool close = false;
 };
 
 struct Head {
@@ -245,6 +248,11 @@ void note_field(Fields& fields, std::string_view name, std::string_view value) {
     fields.content_length = value;
   } else if (equals_ignoring_case(name, "transfer-encoding")) {
     fields.transfer_encoding = true;
+  } else if (equals_ignoring_case(name, "proxy-authorization")) {
+    fields.second_authorization = fields.authorization.has_value();
+    fields.authorization = value;
+  } else if (equals_ignoring_case(name, "connection")) {
+    fields.close = fields.close || equals_ignoring_case(value, "close");
   }
 }
 
@@ -281,6 +289,15 @@ Result<std::optional<HostField>> read_host(const Head& head) {
   return std::optional<HostField>(std::move(*host));
 }
 
+// Two of them are two people to two readers.
+Result<std::optional<Credentials>> read_credentials(const Fields& fields) {
+  if (fields.second_authorization) return fail(Code::kDuplicateCredentials);
+  if (!fields.authorization) return std::nullopt;
+  auto credentials = parse_credentials(*fields.authorization);
+  if (!credentials) return std::unexpected(credentials.error());
+  return std::optional(std::move(*credentials));
+}
+
 }  // namespace
 
 Result<ConnectRequest> parse_connect(std::string_view text, HeadLimits limits) {
@@ -301,7 +318,10 @@ Result<ConnectRequest> parse_connect(std::string_view text, HeadLimits limits) {
     if (!host) return std::unexpected(host.error());
     if (*host && !(*host)->agrees_with(*target)) return fail(Code::kHostMismatch);
   }
-  return ConnectRequest{std::move(*target), head->words.http_1_0};
+  auto credentials = read_credentials(head->fields);
+  if (!credentials) return std::unexpected(credentials.error());
+  return ConnectRequest{std::move(*target), head->words.http_1_0, head->fields.close,
+                        std::move(*credentials)};
 }
 
 Result<GetRequest> parse_get(std::string_view text, HeadLimits limits) {

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "http/authority.h"
+#include "http/credentials.h"
 
 namespace penstock::http {
 
@@ -22,6 +23,8 @@ struct HeadLimits {
 struct ConnectRequest {
   Authority target;
   bool http_1_0 = false;
+  bool close = false;                      // "Connection: close"
+  std::optional<Credentials> credentials;  // of Proxy-Authorization, which goes no further
 };
 
 // Finds the end of the head while it arrives. Give it everything received so far each time; it

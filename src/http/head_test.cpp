@@ -54,6 +54,30 @@ TEST(ParseConnect, AcceptsWhatClientsSend) {
   expect_connect_outcomes(rows);
 }
 
+TEST(ParseConnect, ReadsTheCredentialsOfOneField) {
+  const auto credentials = [](const std::string& fields) {
+    const auto request = parse_connect(connect_with(fields), HeadLimits{});
+    return request && request->credentials ? std::string(request->credentials->secret.view()) : "";
+  };
+  EXPECT_EQ(credentials("proxy-AUTHORIZATION:\tBasic YTpi \r\n"), "a:b");
+  EXPECT_EQ(credentials("Authorization: Basic YTpi\r\n"), "") << "that is the origin's";
+  EXPECT_EQ(credentials("X: y\r\n"), "");
+  const Row rows[] = {
+      {"two fields",
+       connect_with("Proxy-Authorization: Basic YTpi\r\nProxy-Authorization: Basic YTpi\r\n"),
+       "duplicate_credentials"},
+      {"an empty one", connect_with("Proxy-Authorization:\r\n"), "bad_credentials"},
+      {"a list", connect_with("Proxy-Authorization: Basic YTpi, Bearer x\r\n"), "bad_credentials"},
+      {"two spaces", connect_with("Proxy-Authorization: Basic  YTpi\r\n"), "h.example:443 1.1"},
+  };
+  expect_connect_outcomes(rows);
+}
+
+TEST(ParseConnect, SaysWhetherTheConnectionIsToBeClosed) {
+  EXPECT_TRUE(parse_connect(connect_with("Connection: Close\r\n"), HeadLimits{})->close);
+  EXPECT_FALSE(parse_connect(connect_with("Connection: keep-alive\r\n"), HeadLimits{})->close);
+}
+
 TEST(ParseConnect, WantsOneHostThatNamesTheTarget) {
   const std::string line = "CONNECT h.example:8443 HTTP/1.1\r\n";
   const Row rows[] = {

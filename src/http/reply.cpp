@@ -55,8 +55,8 @@ std::string established_reply(const std::optional<ServerTiming>& timing) {
   return out;
 }
 
-std::string refusal_reply(const Error& error, std::optional<int> retry_after,
-                          std::optional<Code> cause, std::string_view behind) {
+std::string refusal_reply(const Error& error, const RefusalDetails& details) {
+  const auto& [retry_after, cause, behind, challenges, may_repeat] = details;
   const ErrorFacts& facts = error.facts();
   const std::string_view reason = reason_phrase(facts.status);
   PENSTOCK_CHECK(!reason.empty());  // also: status 0 means that nobody is listening
@@ -91,8 +91,11 @@ std::string refusal_reply(const Error& error, std::optional<int> retry_after,
     out += "\r\nRetry-After: ";
     out += std::to_string(std::max(0, *retry_after));
   }
+  out += "\r\n";
+  out += challenges;
   // RFC 9931: what follows a refused CONNECT is not a request, so the connection ends here.
-  out += "\r\nConnection: close\r\nCache-Control: no-store\r\n\r\n";
+  if (!may_repeat) out += "Connection: close\r\n";
+  out += "Cache-Control: no-store\r\n\r\n";
   out += body;
   return out;
 }

@@ -21,10 +21,14 @@ struct ServerTiming {
 std::string established_reply(const std::optional<ServerTiming>& timing);
 
 // Status line, Proxy-Status (RFC 9209), Connection: close, a text/plain body of one line.
-// `retry_after`: seconds, for 503 and 429. `cause`: an earlier failure that is the reason for this
-// one. `behind`: members of Proxy-Status by proxies nearer to the origin. The error must have a
-// status.
-std::string refusal_reply(const Error& error, std::optional<int> retry_after = std::nullopt,
-                          std::optional<Code> cause = std::nullopt, std::string_view behind = {});
+// The error must have a status.
+struct RefusalDetails {
+  std::optional<int> retry_after{};  // seconds, for 503 and 429
+  std::optional<Code> cause{};       // an earlier failure that is the reason for this one
+  std::string_view behind{};         // members of Proxy-Status by proxies nearer to the origin
+  std::string challenges{};          // for 407: whole Proxy-Authenticate fields, of our own words
+  bool may_repeat = false;           // the client may ask again by this connection
+};
+std::string refusal_reply(const Error& error, const RefusalDetails& details = {});
 
 }  // namespace penstock::http

@@ -43,8 +43,8 @@ TEST(RefusalReply, IsTheWholeMessageAndNothingElse) {
 }
 
 TEST(RefusalReply, SaysWhenToComeBackOnlyWhenTold) {
-  EXPECT_THAT(refusal_reply(Error{Code::kNoSeat}, 3), HasSubstr("\r\nRetry-After: 3\r\n"));
-  EXPECT_THAT(refusal_reply(Error{Code::kNoSeat}, -1), HasSubstr("\r\nRetry-After: 0\r\n"));
+  EXPECT_THAT(refusal_reply(Error{Code::kNoSeat}, {3}), HasSubstr("\r\nRetry-After: 3\r\n"));
+  EXPECT_THAT(refusal_reply(Error{Code::kNoSeat}, {-1}), HasSubstr("\r\nRetry-After: 0\r\n"));
   EXPECT_THAT(refusal_reply(Error{Code::kNoSeat}), Not(HasSubstr("Retry-After")));
 }
 
@@ -89,11 +89,22 @@ TEST(RefusalReplyDeathTest, RefusesAnErrorNobodyIsListeningFor) {
 }
 
 TEST(RefusalReply, NamesTheFailureThatABreakerWasOpenedBy) {
-  const std::string reply = refusal_reply(Error{Code::kBreakerOpen}, 3, Code::kDialTimeout);
+  const std::string reply = refusal_reply(Error{Code::kBreakerOpen}, {3, Code::kDialTimeout});
   EXPECT_THAT(reply, HasSubstr("\r\nRetry-After: 3\r\n"));
   EXPECT_THAT(reply, HasSubstr("Proxy-Status: penstock; error=destination_unavailable; "
                                "details=\"breaker_open: dial_timeout\"\r\n"));
   EXPECT_THAT(reply, HasSubstr("The last failure: The destination did not answer in time.\n"));
+}
+
+TEST(RefusalReply, OfMissingCredentialsSaysWhichAreTakenAndMayKeepTheConnection) {
+  const std::string fields = "Proxy-Authenticate: Basic realm=\"penstock\"\r\n";
+  const std::string kept =
+      refusal_reply(Error{Code::kCredentialsMissing}, {.challenges = fields, .may_repeat = true});
+  EXPECT_THAT(kept, testing::StartsWith("HTTP/1.1 407 Proxy Authentication Required\r\n"));
+  EXPECT_THAT(kept, HasSubstr("\r\n" + fields));
+  EXPECT_THAT(kept, Not(HasSubstr("Connection: close")));
+  EXPECT_THAT(refusal_reply(Error{Code::kCredentialsMissing}, {.challenges = fields}),
+              HasSubstr("\r\n" + fields + "Connection: close\r\n"));
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "policy/askers.h"
 
+#include <algorithm>
+
 #include "policy/address_class.h"
 #include "policy/pattern.h"
 
@@ -20,6 +22,20 @@ void refuse_mapped_clients(const LocatedWords& words, Faults& faults) {
     faults.push_back({word.place, "clients: \"" + word.value +
                                       "\" is an IPv4 prefix in disguise; write " + v4.text()});
   }
+}
+
+std::vector<std::string> parse_names(const LocatedWords& words, std::string_view what,
+                                     Faults& faults) {
+  std::vector<std::string> out;
+  for (const Located<std::string>& word : words) {
+    if (word.value.empty()) {
+      faults.push_back({word.place, std::string(what) +
+                                        " is empty; write a name, or \"*\" for everybody who has "
+                                        "one"});
+    }
+    out.push_back(word.value);
+  }
+  return out;
 }
 
 }  // namespace
@@ -50,16 +66,11 @@ std::vector<IpPrefix> parse_clients(const LocatedWords& words, Faults& faults) {
 }
 
 std::vector<std::string> parse_identities(const LocatedWords& words, Faults& faults) {
-  std::vector<std::string> out;
-  for (const Located<std::string>& word : words) {
-    if (word.value.empty()) {
-      faults.push_back({word.place,
-                        "identities: an identity is empty; write a name, or \"*\" for "
-                        "everybody who has one"});
-    }
-    out.push_back(word.value);
-  }
-  return out;
+  return parse_names(words, "identities: an identity", faults);
+}
+
+std::vector<std::string> parse_groups(const LocatedWords& words, Faults& faults) {
+  return parse_names(words, "groups: a group", faults);
 }
 
 bool glob_matches(std::string_view pattern, std::string_view text) {
@@ -85,27 +96,36 @@ bool glob_matches(std::string_view pattern, std::string_view text) {
   return p == pattern.size();
 }
 
-Askers::Askers(std::span<const IpPrefix> clients, std::span<const std::string> identities)
-    : any_identity_(identities.empty()),
-      clients_(std::vector<IpPrefix>(clients.begin(), clients.end())) {
-  for (const std::string& identity : identities) {
-    if (identity.find('*') == identity.npos) {
-      identities_.add(identity);
+Names::Names(std::span<const std::string> names) {
+  for (const std::string& name : names) {
+    if (name.find('*') == name.npos) {
+      names_.add(name);
     } else {
-      globs_.push_back(identity);
+      globs_.push_back(name);
     }
   }
 }
 
+bool Names::match(std::string_view name) const {
+  if (names_.find(name) != NameIndex::kNone) return true;
+  return std::ranges::any_of(globs_,
+                             [&](const std::string& glob) { return glob_matches(glob, name); });
+}
+
+Askers::Askers(std::span<const IpPrefix> clients, std::span<const std::string> identities,
+               std::span<const std::string> groups)
+    : clients_(std::vector<IpPrefix>(clients.begin(), clients.end())),
+      identities_(identities),
+      groups_(groups) {}
+
 bool Askers::matches(const Asker& asker) const {
   if (!clients_.empty() && !clients_.contains(asker.client)) return false;
-  if (any_identity_) return true;
-  if (asker.identity.empty()) return false;
-  if (identities_.find(asker.identity) != NameIndex::kNone) return true;
-  for (const std::string& glob : globs_) {
-    if (glob_matches(glob, asker.identity)) return true;
+  if (!identities_.empty()) {
+    if (asker.identity.empty() || !identities_.match(asker.identity)) return false;
   }
-  return false;
+  return groups_.empty() || std::ranges::any_of(asker.groups, [&](const std::string& group) {
+           return groups_.match(group);
+         });
 }
 
 }  // namespace penstock::policy

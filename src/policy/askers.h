@@ -1,5 +1,5 @@
-// Whom a rule or a quota is for: client prefixes and identities, both of which must hold where they
-// are given. Thread: any.   Cost: matches() allocates nothing.
+// Whom a rule or a quota is for: client prefixes, identities and groups, all of which must hold
+// where they are given. Thread: any.   Cost: matches() allocates nothing.
 #pragma once
 
 #include <span>
@@ -21,27 +21,43 @@ bool glob_matches(std::string_view pattern, std::string_view text);
 // The asker that rules speak of: a v6 socket reports a v4 client as ::ffff:a.b.c.d.
 Asker as_written(Asker asker);
 
-// What stands behind `clients:`, `identities:` and other keys of prefixes; `key` is for messages.
+// What stands behind `clients:`, `identities:`, `groups:` and other keys of prefixes; `key` is for
+// messages.
 // What is faulty is left out.
 using LocatedWords = std::vector<Located<std::string>>;
 std::vector<IpPrefix> parse_prefixes(const LocatedWords& words, std::string_view key,
                                      Faults& faults);
 std::vector<IpPrefix> parse_clients(const LocatedWords& words, Faults& faults);
 std::vector<std::string> parse_identities(const LocatedWords& words, Faults& faults);
+std::vector<std::string> parse_groups(const LocatedWords& words, Faults& faults);
+
+// Names, of which those with a '*' are globs.
+class Names {
+ public:
+  explicit Names(std::span<const std::string> names);
+
+  bool match(std::string_view name) const;
+  bool empty() const { return names_.empty() && globs_.empty(); }
+
+ private:
+  NameIndex names_;
+  std::vector<std::string> globs_;
+};
 
 class Askers {
  public:
   // An empty list means no condition.
-  Askers(std::span<const IpPrefix> clients, std::span<const std::string> identities);
+  Askers(std::span<const IpPrefix> clients, std::span<const std::string> identities,
+         std::span<const std::string> groups = {});
 
-  // An asker without identity matches no rule that names identities, not even "*".
+  // An asker without identity matches no rule that names identities, not even "*"; nor does one
+  // without groups match a rule that names groups. One of an asker's groups is enough.
   bool matches(const Asker& asker) const;
 
  private:
-  bool any_identity_;
   PrefixSet clients_;
-  NameIndex identities_;
-  std::vector<std::string> globs_;
+  Names identities_;
+  Names groups_;
 };
 
 }  // namespace penstock::policy

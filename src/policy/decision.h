@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,7 +23,8 @@ enum class EchCheck : uint8_t { kDeny, kAllow };
 // Who asks. The views must outlive the call they are given to.
 struct Asker {
   IpAddress client;
-  std::string_view identity;  // empty: nobody was identified
+  std::string_view identity{};            // empty: nobody was identified
+  std::span<const std::string> groups{};  // only of who was
 };
 
 // What a rule says about itself once compiled; lives as long as its Rules.

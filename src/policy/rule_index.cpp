@@ -10,8 +10,13 @@ namespace {
 // Up to here, walking a list costs less than finding the asker in an index.
 constexpr size_t kShortList = 16;
 
-bool has_glob(const std::string& identity) {
-  return identity.find('*') != identity.npos;
+bool has_glob(const std::string& name) {
+  return name.find('*') != name.npos;
+}
+
+// Names, and nothing but names.
+bool are_names(const std::vector<std::string>& list) {
+  return !list.empty() && std::ranges::none_of(list, has_glob);
 }
 
 std::vector<IpPrefix> prefixes_of(std::span<const ParsedRule> rules, bool denied_only) {
@@ -26,15 +31,13 @@ std::vector<IpPrefix> prefixes_of(std::span<const ParsedRule> rules, bool denied
 }
 
 // How the asker index files a rule.
-enum class Filing : uint8_t { kOpen, kIdentity, kClient, kGlob };
+enum class Filing : uint8_t { kOpen, kIdentity, kGroup, kClient, kGlob };
 
 Filing filing_of(const ParsedRule& rule) {
-  if (!rule.identities.empty() &&
-      std::none_of(rule.identities.begin(), rule.identities.end(), has_glob)) {
-    return Filing::kIdentity;
-  }
+  if (are_names(rule.identities)) return Filing::kIdentity;
+  if (are_names(rule.groups)) return Filing::kGroup;
   if (!rule.clients.empty()) return Filing::kClient;
-  return rule.identities.empty() ? Filing::kOpen : Filing::kGlob;
+  return rule.identities.empty() && rule.groups.empty() ? Filing::kOpen : Filing::kGlob;
 }
 
 }  // namespace
@@ -100,6 +103,7 @@ RuleIndex::RuleIndex(std::span<const ParsedRule> rules)
     entries->pack();
   }
   by_identity_.pack();
+  by_group_.pack();
   by_client_.pack();
 }
 
@@ -118,15 +122,19 @@ void RuleIndex::add_entries(Entries& entries, uint32_t key, uint32_t rule, const
 
 void RuleIndex::index_asker(uint32_t rule, const ParsedRule& parsed, const PrefixSet& clients) {
   const Filing filing = filing_of(parsed);
-  askers_.push_back(filing == Filing::kOpen
-                        ? nullptr
-                        : std::make_unique<Askers>(parsed.clients, parsed.identities));
+  askers_.push_back(
+      filing == Filing::kOpen
+          ? nullptr
+          : std::make_unique<Askers>(parsed.clients, parsed.identities, parsed.groups));
   switch (filing) {
     case Filing::kOpen: break;
     case Filing::kIdentity:
       for (const std::string& identity : parsed.identities) {
         by_identity_.add(identities_.add(identity), rule);
       }
+      break;
+    case Filing::kGroup:
+      for (const std::string& group : parsed.groups) by_group_.add(groups_.add(group), rule);
       break;
     case Filing::kClient:
       for (const IpPrefix& client : parsed.clients) by_client_.add(clients.number_of(client), rule);
@@ -143,6 +151,10 @@ void RuleIndex::for_each_candidate_list(Query& query, Visit&& visit) const {
     if (!query.asker.identity.empty()) query.identity = identities_.find(query.asker.identity);
   }
   if (query.identity != NameIndex::kNone) visit(by_identity_.at(query.identity));
+  for (const std::string& group : query.asker.groups) {
+    const uint32_t number = groups_.find(group);
+    if (number != NameIndex::kNone) visit(by_group_.at(number));
+  }
   if (!query.asker.identity.empty()) visit(std::span<const uint32_t>(by_glob_));
   for (uint32_t client = query.client; client != PrefixSet::kNone;
        client = clients_.wider(client)) {

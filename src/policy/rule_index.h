@@ -3,11 +3,10 @@
 // Every pattern becomes entries in a list under its key: the exact name, the suffix, the prefix,
 // or `*`. A request meets few keys (one name, its suffixes, the prefixes over an address, `*`),
 // and the lowest rule in their lists that also fits port and asker decides. A long list is not
-// walked: the rules that are bound to clients or identities are also indexed by those, and the
-// shorter side leads.
-// Thread: any, once built.   Lifetime: borrows nothing.
-// Cost: no allocation to ask. Hundreds of nanoseconds; only thousands of globs, or of rules for
-// one destination that differ in nothing but the port, are walked one by one.
+// walked: the rules that are bound to clients, identities or groups are also indexed by those, and
+// the shorter side leads. Thread: any, once built.   Lifetime: borrows nothing. Cost: no allocation
+// to ask. Hundreds of nanoseconds; only thousands of globs, or of rules for one destination that
+// differ in nothing but the port, are walked one by one.
 #pragma once
 
 #include <cstdint>
@@ -32,6 +31,7 @@ struct ParsedRule {
   std::vector<Pattern> patterns;
   std::vector<IpPrefix> clients;
   std::vector<std::string> identities;
+  std::vector<std::string> groups;
   std::vector<IpPrefix> addresses;
   std::vector<http::ProxyUrl> via;
 };
@@ -112,10 +112,12 @@ class RuleIndex {
   Entries any_;  // all under key 0
 
   // Each bound rule is in exactly one of these lists for a given identity, or under each of its
-  // client prefixes.
+  // groups or client prefixes.
   NameIndex identities_;
+  NameIndex groups_;
   PrefixSet clients_;
   Lists<uint32_t> by_identity_;
+  Lists<uint32_t> by_group_;
   Lists<uint32_t> by_client_;
   std::vector<uint32_t> by_glob_;
 };

@@ -149,6 +149,26 @@ void ClientPrefixesInAsManyRulesForOneName(benchmark::State& state) {
 }
 BENCHMARK(ClientPrefixesInAsManyRulesForOneName);
 
+// A team for each rule, and an asker who is in ten of them.
+void GroupsInAsManyRulesForOneName(benchmark::State& state) {
+  Spec spec;
+  for (size_t i = 0; i < kMany; ++i) {
+    spec.rules.push_back(rule(i));
+    spec.rules.back().patterns = {word("hub.example.com:443")};
+    spec.rules.back().groups = {word("team-" + std::to_string(i))};
+  }
+  const Rules rules = compiled(spec);
+  std::vector<std::string> groups;
+  for (size_t i = 0; i < 10; ++i) groups.push_back("team-" + std::to_string(i * 9'999 + 5));
+  const http::Authority target{"hub.example.com", {}, 443};
+  for (auto _ : state) {
+    const Decision decision = rules.judge_name({client_of(7), "ann", groups}, target);
+    benchmark::DoNotOptimize(decision);
+    PENSTOCK_CHECK(decision.rule_index == 5);
+  }
+}
+BENCHMARK(GroupsInAsManyRulesForOneName);
+
 // The whole step: two addresses behind a name, with a few listeners and interfaces around.
 void JudgeAddresses(benchmark::State& state) {
   const Rules rules = compiled(one_rule());

@@ -43,7 +43,7 @@ struct Model {
   };
   bool allow;
   std::vector<Target> targets;
-  Words clients, identities, addresses;
+  Words clients, identities, groups, addresses;
 };
 
 std::string random_name(Random& random) {
@@ -78,6 +78,7 @@ Model random_rule(Random& random) {
   for (uint64_t n = 1 + random.below(3); n > 0; --n) out.targets.push_back(random_target(random));
   out.clients = random_words(random, 2, std::span(kPrefixes).first(7));
   out.identities = random_words(random, 2, kGlobs);
+  out.groups = random_words(random, 3, kGlobs);
   if (out.allow) out.addresses = random_words(random, 3, kPrefixes);
   return out;
 }
@@ -106,7 +107,8 @@ Rules compile_model(const std::vector<Model>& model, Mode mode) {
   for (const Model& rule : model) {
     Words patterns;
     for (const Model::Target& target : rule.targets) patterns.push_back(written(target));
-    rules.push_back({rule.allow, patterns, rule.clients, rule.identities, rule.addresses, ""});
+    rules.push_back(
+        {rule.allow, patterns, rule.clients, rule.identities, rule.groups, rule.addresses, ""});
   }
   return compiled(rules, mode);
 }
@@ -125,13 +127,18 @@ bool port_fits(const Model::Target& target, uint16_t port) {
 
 bool asker_fits(const Model& rule, const Asker& asker) {
   if (!rule.clients.empty() && !within(rule.clients, asker.client)) return false;
-  if (rule.identities.empty()) return true;
-  if (asker.identity.empty()) return false;
-  return std::ranges::any_of(rule.identities, [&](const std::string& glob) {
-    const size_t star = glob.find('*');  // the choices have it at the end or not at all
-    return star == glob.npos ? glob == asker.identity
-                             : asker.identity.substr(0, star) == glob.substr(0, star);
-  });
+  const auto fits = [](const Words& globs, std::string_view name) {
+    return std::ranges::any_of(globs, [&](const std::string& glob) {
+      const size_t star = glob.find('*');  // the choices have it at the end or not at all
+      return star == glob.npos ? glob == name : name.substr(0, star) == glob.substr(0, star);
+    });
+  };
+  if (!rule.identities.empty() &&
+      !(!asker.identity.empty() && fits(rule.identities, asker.identity)))
+    return false;
+  return rule.groups.empty() || std::ranges::any_of(asker.groups, [&](const std::string& group) {
+           return fits(rule.groups, group);
+         });
 }
 
 bool names_address(const Model& rule, const IpAddress& address, uint16_t port) {
@@ -203,8 +210,13 @@ http::Authority random_authority(Random& random) {
 }
 
 void compare_once(Random& random, const std::vector<Model>& model, const Rules& rules) {
-  const Asker asker{ip(kAddresses[random.below(9)]),
-                    random.below(3) ? std::string_view(pick(random, kIdentities)) : ""};
+  Asker asker{ip(kAddresses[random.below(9)])};
+  Words groups;
+  if (random.below(3)) {
+    asker.identity = pick(random, kIdentities);
+    groups = random_words(random, 2, kIdentities);
+    asker.groups = groups;
+  }
   const http::Authority wanted = random_authority(random);
   const Decision decision = rules.judge_name(asker, wanted);
   const uint32_t at = first_match(model, asker, wanted);
@@ -253,7 +265,10 @@ TEST(RulesModel, RulesOfManyTenantsForOneDestinationKeepTheirOrder) {
         "10." + std::to_string(tenant / 50) + "." + std::to_string(tenant % 50) + ".0/24";
     if (random.below(2)) rule.clients = {client};
     if (random.below(2)) rule.identities = {"tenant-" + std::to_string(tenant)};
-    if (rule.clients.empty() && rule.identities.empty()) rule.patterns = {"hub.example:80"};
+    if (random.below(2)) rule.groups = {"all", "group-" + std::to_string(tenant)};
+    if (random.below(2)) rule.groups.clear();
+    if (rule.clients.empty() && rule.identities.empty() && rule.groups.empty())
+      rule.patterns = {"hub.example:80"};
     rules.push_back(rule);
   }
   const Rules built = compiled(rules);
@@ -261,13 +276,17 @@ TEST(RulesModel, RulesOfManyTenantsForOneDestinationKeepTheirOrder) {
     const std::string client =
         "10." + std::to_string(tenant / 50) + "." + std::to_string(tenant % 50) + ".7";
     const std::string identity = "tenant-" + std::to_string(tenant);
+    const Words groups = {"some", "group-" + std::to_string(tenant)};
     uint32_t expected = UINT32_MAX;
     for (uint32_t i = 0; i < rules.size() && expected == UINT32_MAX; ++i) {
       const bool client_fits = rules[i].clients.empty() || within(rules[i].clients, ip(client));
       const bool identity_fits = rules[i].identities.empty() || rules[i].identities[0] == identity;
-      if (rules[i].patterns[0].ends_with(":443") && client_fits && identity_fits) expected = i;
+      const bool group_fits = rules[i].groups.empty() || rules[i].groups[1] == groups[1];
+      if (rules[i].patterns[0].ends_with(":443") && client_fits && identity_fits && group_fits)
+        expected = i;
     }
-    ASSERT_EQ(built.judge_name(from(client, identity), to("hub.example:443")).rule_index, expected)
+    ASSERT_EQ(built.judge_name(from(client, identity, groups), to("hub.example:443")).rule_index,
+              expected)
         << "tenant " << tenant;
   }
 }

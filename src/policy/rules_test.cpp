@@ -140,6 +140,22 @@ TEST(Rules, WantAnIdentityWhereTheRuleNamesOne) {
   EXPECT_FALSE(allows(rules, "b:443", from(kClient)));
 }
 
+TEST(Rules, WantOneOfTheAskersGroupsWhereTheRuleNamesSome) {
+  const Rules rules = compiled({{.patterns = {"a:443"}, .groups = {"staff", "team-*"}},
+                                {.patterns = {"b:443"}, .identities = {"ann"}, .groups = {"ops"}},
+                                {.patterns = {"c:443"}, .groups = {"*"}}});
+  const Words staff = {"x", "staff"};
+  const Words ops = {"ops", "team-red"};
+  EXPECT_TRUE(allows(rules, "a:443", from(kClient, "ann", staff)));
+  EXPECT_TRUE(allows(rules, "a:443", from(kClient, "ann", ops)));
+  EXPECT_FALSE(allows(rules, "a:443", from(kClient, "staff")));
+  EXPECT_TRUE(allows(rules, "b:443", from(kClient, "ann", ops)));
+  EXPECT_FALSE(allows(rules, "b:443", from(kClient, "ann", staff)));
+  EXPECT_FALSE(allows(rules, "b:443", from(kClient, "bob", ops)));
+  EXPECT_TRUE(allows(rules, "c:443", from(kClient, "bob", ops)));
+  EXPECT_FALSE(allows(rules, "c:443", from(kClient, "bob")));
+}
+
 TEST(Glob, DoesNotTakeExponentialTime) {
   std::string pattern;
   for (int i = 0; i < 40; ++i) pattern += "a*";

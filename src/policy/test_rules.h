@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,6 +29,7 @@ struct Written {
   Words patterns = {};
   Words clients = {};
   Words identities = {};
+  Words groups = {};
   Words addresses = {};
   std::string name = "";
 };
@@ -43,6 +45,7 @@ inline Spec spec_of(const std::vector<Written>& rules, Mode mode = Mode::kEnforc
     spec.patterns = located(rule.patterns);
     spec.clients = located(rule.clients);
     spec.identities = located(rule.identities);
+    spec.groups = located(rule.groups);
     spec.addresses = located(rule.addresses);
     out.rules.push_back(std::move(spec));
   }
@@ -70,8 +73,9 @@ inline http::Authority to(std::string_view text) {
   return authority.value_or(http::Authority{});
 }
 
-inline Asker from(std::string_view client, std::string_view identity = "") {
-  return Asker{ip(client), identity};
+inline Asker from(std::string_view client, std::string_view identity = "",
+                  std::span<const std::string> groups = {}) {
+  return Asker{ip(client), identity, groups};
 }
 
 }  // namespace penstock::policy

@@ -95,7 +95,7 @@ void Listener::shed_one() {
     const auto& tls = worker_.situation()->tls_contexts;
     const bool secured = place_ < tls.size() && tls[place_];
     const std::string reply = secured ? std::string(session::shed_alert())
-                                      : http::refusal_reply(Error{Code::kNoDescriptor}, 1);
+                                      : http::refusal_reply(Error{Code::kNoDescriptor}, {1});
     sys::calls::send(accepted->fd.get(), reply.data(), reply.size());
     sys::calls::shutdown(accepted->fd.get(), SHUT_WR);
     // What has arrived is taken out, or the close would send an RST that overtakes the reply.

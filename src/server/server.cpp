@@ -61,6 +61,7 @@ int Server::run() {
   announce();
   tasks_.start(obey_signals());
   tasks_.start(follow_addresses());
+  tasks_.start(clerks_.follow_files(loop_, config_));
   tasks_.start(watch_->keep());
   sys::notify_service_manager("READY=1");
   loop_.run();
@@ -86,6 +87,7 @@ bool Server::open() {
   sockets_ = std::move(*sockets);
   door_ = std::make_unique<admission::Door>(door_limits(*config_));
   look_at_interfaces();
+  clerks_.staff(*config_);
   if (config_->observe.kernel == config::KernelObservation::kAuto) open_dial_clock();
   const auto situation = situation_for(config_);
   const auto epoch = static_cast<uint32_t>(std::time(nullptr));
@@ -94,6 +96,7 @@ bool Server::open() {
                                  .epoch = epoch,
                                  .door = door_.get(),
                                  .quotas = &quotas_,
+                                 .desk = &desk_,
                                  .ports = &ports_,
                                  .routes = &routes_,
                                  .log = log_->make_producer(),
@@ -318,6 +321,7 @@ void Server::reload() {
     routes_.set(config_->breaker);
     door_->set_limits(door_limits(*config_), loop_.now());
     look_at_interfaces();
+    clerks_.staff(*config_);
     adopt(situation_for(config_));
     ++reloads_done_;
     say(Level::kInfo, fmt::format("reloaded {}: {}", invocation_.config_file,
@@ -351,6 +355,8 @@ loop::Task<admin::Snapshot> Server::snapshot() {
   out.destinations = door_->destinations(Clock::now(), kDestinationsShown);
   out.quota_refusals = quotas_.refused();
   out.quota_accounts = quotas_.accounts();
+  out.logins_waiting = desk_.waiting();
+  out.logins_known = desk_.verified();
   out.memory = watch_->memory();
   out.memory_short = door_->memory_short();
   out.local_ports = ports_.room();
@@ -368,6 +374,7 @@ loop::Task<admin::Snapshot> Server::snapshot() {
 
 int Server::close() {
   admin_.reset();
+  clerks_.dismiss();
   WorkerThread::LeftBehind left;
   for (auto& worker : workers_) {
     const auto behind = worker->stop();

@@ -15,9 +15,11 @@
 #include "admission/routes.h"
 #include "bpf/dial_clock.h"
 #include "config/config.h"
+#include "identity/desk.h"
 #include "loop/loop.h"
 #include "loop/task.h"
 #include "observe/line_sink.h"
+#include "server/clerks.h"
 #include "server/own_addresses.h"
 #include "server/sockets.h"
 #include "server/watch.h"
@@ -83,6 +85,8 @@ class Server final : public admin::Controls {
   OwnAddresses own_addresses_;
   std::unique_ptr<admission::Door> door_;
   admission::Quotas quotas_;
+  identity::Desk desk_;
+  Clerks clerks_{desk_};
   admission::Ports ports_;
   admission::Routes routes_;
   std::optional<bpf::DialClock> dial_clock_;  // before the workers, which ask it

@@ -18,6 +18,7 @@
 #include "observe/probes.h"
 #include "session/entrance.h"
 #include "session/hello.h"
+#include "session/identify.h"
 #include "session/presence.h"
 #include "session/refusal.h"
 #include "session/secure.h"
@@ -31,14 +32,6 @@ using loop::Task;
 namespace {
 
 using Failure = std::optional<Error>;
-
-// By which way it came in, and what it asks for.
-Task<Result<Request>> read_request(Connection& c) {
-  const auto entrance = co_await way_in(c);
-  if (!entrance) co_return std::unexpected(entrance.error());
-  c.entrance = *entrance;
-  co_return co_await c.entrance->read_request(c);
-}
 
 // The client is watched while others are waited for: one that has gone frees what it holds at
 // once. What it sends early is kept, up to one buffer. False: it has left.
@@ -267,21 +260,15 @@ void give_permit_back(Connection& c, admission::Permit& permit, const Failure& f
 
 // From the first byte to a connected origin. The permit for a pending set-up ends with this frame.
 Task<Failure> set_up(Connection& c) {
-  // 1. What is asked? On a TLS listener that is said in private.
-  Instant began = c.story.accepted;
+  // 1. and 2. What is asked, and by whom? On a TLS listener that is said in private.
   if (c.tls_context()) {
     if (const auto failed = co_await secure(c)) co_return failed;
-    began = c.worker.loop().now();
   }
-  const auto request = co_await read_request(c);
-  c.story.times.head.add(began, c.worker.loop().read_clock());
-  if (request) c.story.target = request->target;
-  probe::head(c.step_end(c.story.times.head.value(), probe::word(request)));
+  const auto request = co_await hear_request(c);
   if (!request) co_return request.error();
   const Presence pending(c.worker.metrics().set_ups, c.worker.loop());
 
-  // 2. Who asks? By address alone so far; it never waits. And has it had its share?
-  c.story.step = Step::kIdentify;
+  // Has he had his share?
   auto share = c.worker.quotas().admit(*c.config().quotas, c.asker(), c.worker.loop().now());
   const Failure over_quota = share ? Failure() : c.story.deny(share.error());
   probe::identify(c.step_end(0, probe::word(over_quota)));

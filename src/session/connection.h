@@ -11,6 +11,7 @@
 #include "admission/ports.h"
 #include "admission/quotas.h"
 #include "base/list.h"
+#include "identity/identity.h"
 #include "loop/stream.h"
 #include "loop/task.h"
 #include "observe/probes.h"
@@ -53,7 +54,10 @@ class Connection : public ListNode {
     return listener_ < situation->tls_contexts.size() ? situation->tls_contexts[listener_]
                                                       : nullptr;
   }
-  policy::Asker asker() const { return {story.client.address, {}}; }
+  policy::Asker asker() const {
+    if (!who) return {story.client.address};
+    return {story.client.address, who->name, who->groups};
+  }
   // What the probes say of a step that took so long and ended so.
   observe::probe::Step step_end(int64_t us, const char* error = "") const {
     return {story.number, story.target.host.c_str(), story.target.port, us, error};
@@ -64,6 +68,7 @@ class Connection : public ListNode {
   const Entrance* entrance = nullptr;  // null: too little was heard to know
   SituationPtr situation;              // as it was when the connection began, or last let it go on
   Story story;
+  identity::IdentityPtr who;  // who asks; null: nobody was identified
   loop::Stream client;
   admission::PortShare port;  // of the origin's stream, which goes before it
   loop::Stream origin;

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "http/authority.h"
+#include "http/credentials.h"
 #include "loop/task.h"
 
 namespace penstock::session {
@@ -18,6 +19,10 @@ class Connection;
 // What is asked for, whatever the words were.
 struct Request {
   http::Authority target;
+  std::optional<http::Credentials> credentials{};
+  // The protocol lets the client ask again by the same connection, and it has not said that it will
+  // not.
+  bool may_repeat = false;
 };
 
 class Entrance {
@@ -34,6 +39,9 @@ class Entrance {
   // What it is told instead, by c.story.error; empty: the protocol has no words for it.
   // `retry_after`: seconds, where trying again may help.
   virtual std::string refused(const Connection& c, std::optional<int> retry_after) const = 0;
+  // The same where credentials are missing or wrong, and the client may ask again by the connection
+  // that it has; empty: the protocol does not know of that.
+  virtual std::string challenge(const Connection&) const { return {}; }
 };
 
 // Finds out by its first bytes which way a client comes in.

@@ -1,5 +1,9 @@
 #include "session/hear.h"
 
+#include <string.h>
+
+#include <algorithm>
+
 namespace penstock::session {
 
 loop::Task<std::optional<Error>> hear_more(Connection& c, Instant deadline) {
@@ -27,6 +31,12 @@ Instant head_deadline(const Connection& c) {
 std::string_view heard(const Connection& c) {
   // SAFETY: bytes are read as characters.
   return {reinterpret_cast<const char*>(c.early.data()), c.early.size()};
+}
+
+void wipe_heard(Connection& c, size_t bytes) {
+  ::explicit_bzero(c.early.data(), bytes);
+  const auto buffer = c.worker.relay().buffer();
+  ::explicit_bzero(buffer.data(), std::min(bytes, buffer.size()));
 }
 
 void use_up(Connection& c, size_t bytes) {

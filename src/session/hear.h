@@ -21,6 +21,8 @@ Instant head_deadline(const Connection& c);
 
 // What was heard and is not used up yet, as characters.
 std::string_view heard(const Connection& c);
+// Its first `bytes` held credentials: they are overwritten, here and where they were read.
+void wipe_heard(Connection& c, size_t bytes);
 // Its first `bytes` are used up. What is left takes no more memory than it needs.
 void use_up(Connection& c, size_t bytes);
 

@@ -30,8 +30,11 @@ class Http1 final : public Entrance {
       } else {
         auto request = http::parse_connect(heard(c).substr(0, reader.length()), limits);
         if (request) {
+          if (request->credentials) wipe_heard(c, reader.length());
           use_up(c, reader.length());
-          co_return Request{std::move(request->target)};
+          co_return Request{.target = std::move(request->target),
+                            .credentials = std::move(request->credentials),
+                            .may_repeat = !request->http_1_0 && !request->close};
         }
         failure = request.error();
       }
@@ -55,8 +58,22 @@ class Http1 final : public Entrance {
     if (error.facts().status == 0) return {};
     const bool parents = c.story.parent && error.facts().side == Side::kParent;
     return http::refusal_reply(
-        error, retry_after, c.story.cause,
-        parents ? std::string_view(c.story.parent->proxy_status) : std::string_view());
+        error,
+        {.retry_after = retry_after,
+         .cause = c.story.cause,
+         .behind = parents ? std::string_view(c.story.parent->proxy_status) : std::string_view(),
+         .challenges = challenges(c)});
+  }
+
+  std::string challenge(const Connection& c) const override {
+    return http::refusal_reply(*c.story.error, {.challenges = challenges(c), .may_repeat = true});
+  }
+
+ private:
+  static std::string challenges(const Connection& c) {
+    const Error& error = *c.story.error;
+    if (error.facts().status != 407 || !c.config().identity) return {};
+    return c.config().identity->challenges(c.story.login, error.code);
   }
 };
 

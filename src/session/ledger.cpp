@@ -20,9 +20,17 @@ void time_field(JsonWriter& json, std::string_view name, Micros micros) {
   if (micros.reached()) json.field(name, micros.value());
 }
 
+void groups(JsonWriter& json, const Connection& c) {
+  if (!c.who || c.who->groups.empty()) return;
+  json.key("groups").begin_array();
+  for (const std::string& group : c.who->groups) json.value(group);
+  json.end_array();
+}
+
 void who_and_what(JsonWriter& json, const Connection& c) {
   const Story& story = c.story;
-  json.field("client", story.client.text()).field("identity", "");
+  json.field("client", story.client.text()).field("identity", c.asker().identity);
+  groups(json, c);
   if (c.entrance) json.field("protocol", c.entrance->protocol());
   if (!story.target.host.empty()) {
     json.field("method", "CONNECT").field("authority", story.target.text());
@@ -39,7 +47,8 @@ void who_and_what(JsonWriter& json, const Connection& c) {
 void quota(JsonWriter& json, const Connection& c) {
   if (c.quota_share) {
     json.field("quota", c.quota_share.quota());
-  } else if (c.story.error && c.story.error->facts().status == 429) {
+  } else if (c.story.error && c.story.error->facts().status == 429 &&
+             c.story.error->code != Code::kLoginRate) {
     if (const auto* quota = c.config().quotas->find(c.asker())) json.field("quota", quota->name);
   }
 }
@@ -79,6 +88,7 @@ void ending(JsonWriter& json, const Story& story, std::string_view outcome) {
 
 void times(JsonWriter& json, const StepTimes& times, int64_t total_us) {
   time_field(json, "head_us", times.head);
+  time_field(json, "identify_us", times.identify);
   time_field(json, "queue_us", times.queue);
   time_field(json, "resolve_us", times.resolve);
   time_field(json, "dial_us", times.dial);
@@ -164,6 +174,7 @@ void settle(Connection& c) {
   c.story.would_deny = c.story.would_deny && c.story.established;
   if (c.story.would_deny) metrics.would_deny.add();
   record(metrics.head, c.story.times.head);
+  record(metrics.identify, c.story.times.identify);
   record(metrics.queue, c.story.times.queue);
   record(metrics.resolve, c.story.times.resolve);
   record(metrics.dial, c.story.times.dial);

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "identity/identity.h"
 #include "observe/counter.h"
 #include "observe/histogram.h"
 #include "observe/population.h"
@@ -15,11 +16,16 @@ namespace penstock::session {
 // The log's words for the protocols in which clients ask.
 inline constexpr std::array<std::string_view, 2> kProtocols = {"http/1.1", "socks5"};
 
+// What became of an attempt to say who one is.
+enum class LoginResult : uint8_t { kAccepted, kCached, kRejected, kLimited, kBusy };
+inline constexpr int kLoginResultCount = 5;
+
 struct Metrics {
   // The last column counts connections without an error.
   std::array<std::array<observe::Counter, kCodeCount + 1>, kOutcomeCount> connections;
   // In the order of kProtocols; those of which too little was heard are in none.
   std::array<observe::Counter, kProtocols.size()> protocols;
+  std::array<std::array<observe::Counter, kLoginResultCount>, identity::kProviderCount> logins;
   observe::Counter accepted;
   observe::Counter accept_errors;  // EMFILE and its like
   observe::Counter shed;           // refused at the door: no seat, no descriptor
@@ -27,7 +33,7 @@ struct Metrics {
   observe::Population set_ups;     // from a whole request head until connected or failed
   observe::Population tunnels;     // established and not ended
   std::array<std::array<observe::Counter, 2>, 2> handshakes;  // [whole, resumed][TLS 1.2, TLS 1.3]
-  observe::Histogram tls, head, queue, resolve, dial, hello, server_hello;
+  observe::Histogram tls, head, identify, queue, resolve, dial, hello, server_hello;
   observe::Histogram kernel_connect;  // SYN to SYN-ACK, where the kernel is asked
   // Refreshed by the worker when the metrics are asked for.
   observe::Counter bytes_up_copied, bytes_up_spliced, bytes_down_copied, bytes_down_spliced;

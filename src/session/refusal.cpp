@@ -74,6 +74,7 @@ Task<> refuse(Connection& c) {
   c.origin.reset_on_close();
   c.origin.close();
   c.port = admission::PortShare();
+  if (c.story.told) co_return;
   if (unsecured(c)) co_return co_await say_and_close(c, status != 0 ? kNoRoom : "");
   std::string words;
   if (!c.story.established && status != 0) {

@@ -208,6 +208,7 @@ class Session : public testing::Test {
                              names_.at().text() + "\"]}\n" + std::string(policy) + "\n" +
                              std::string(more) + "\n";
     auto config = config::parse(text, "test.yaml");
+    if (config) config = config::with_identity(*config);
     EXPECT_TRUE(config) << (config ? "" : config::describe(config.error(), "test.yaml"));
     return std::make_shared<const Situation>(config ? *config : config::defaults(), surroundings_);
   }
@@ -219,6 +220,7 @@ class Session : public testing::Test {
                                                       .epoch = 0xabc,
                                                       .door = &door_,
                                                       .quotas = &quotas_,
+                                                      .desk = &desk_,
                                                       .ports = &ports_,
                                                       .routes = &routes_,
                                                       .log = std::make_unique<CapturedLog>(lines_),
@@ -314,6 +316,7 @@ class Session : public testing::Test {
   loop::Loop loop_;
   admission::Door door_{admission::DoorLimits{.seats = 100, .pending = 100}};
   admission::Quotas quotas_;
+  identity::Desk desk_;
   admission::Ports ports_{PortRoom{}};
   admission::Routes routes_{{}, 1};
   Lines lines_;

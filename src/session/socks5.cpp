@@ -29,6 +29,30 @@ Task<Result<T>> hear(Connection& c, Reading<T> (*read)(std::span<const uint8_t>)
   }
 }
 
+// User and password (RFC 1929), in the form that Basic has them.
+Task<Result<http::Credentials>> hear_credentials(Connection& c) {
+  for (;;) {
+    const auto reading = socks::read_credentials(c.early);
+    if (!reading) co_return std::unexpected(reading.error());
+    if (!*reading) {
+      if (const auto failed = co_await hear_more(c, head_deadline(c))) {
+        co_return std::unexpected(*failed);
+      }
+      continue;
+    }
+    const auto& [user, password] = (*reading)->message;
+    if (user.find(':') != user.npos) co_return fail(Code::kBadCredentials);
+    std::string text;
+    text.reserve(user.size() + 1 + password.size());
+    text.append(user).append(":").append(password);
+    http::Credentials out{http::AuthScheme::kBasic, Secret(text)};
+    wipe(text);
+    wipe_heard(c, (*reading)->length);
+    use_up(c, (*reading)->length);
+    co_return out;
+  }
+}
+
 // Once client and proxy have agreed on how to authenticate: refusals are replies to a request.
 class Socks5 : public Entrance {
  public:
@@ -62,15 +86,41 @@ class Greeting final : public Socks5 {
   Task<Result<Request>> read_request(Connection& c) const override {
     const auto greeting = co_await hear(c, socks::read_greeting);
     if (!greeting) co_return std::unexpected(greeting.error());
+    const auto& identity = c.config().identity;
+    if (identity && identity->takes(http::AuthScheme::kBasic) && greeting->password) {
+      co_return co_await read_behind_password(c);
+    }
     if (!greeting->anonymous) co_return fail(Code::kSocksMethod);
-    loop::Timer timer(c.worker.loop());
-    timer.arm(head_deadline(c));
-    const std::string choice = socks::choose(socks::Method::kAnonymous);
-    if (const int error = co_await loop::write_all(c.worker.loop(), c.client, choice, timer)) {
-      co_return fail(Code::kClientGone, error);
+    if (const auto failed = co_await say(c, socks::choose(socks::Method::kAnonymous))) {
+      co_return std::unexpected(*failed);
     }
     c.entrance = &agreed();
     co_return co_await agreed().read_request(c);
+  }
+
+  // The password is taken as it is and judged in its step, with the request: who was wrong is told
+  // so by the reply to that.
+  static Task<Result<Request>> read_behind_password(Connection& c) {
+    if (const auto failed = co_await say(c, socks::choose(socks::Method::kPassword))) {
+      co_return std::unexpected(*failed);
+    }
+    auto credentials = co_await hear_credentials(c);
+    if (!credentials) co_return std::unexpected(credentials.error());
+    if (const auto failed = co_await say(c, socks::password_answer(true))) {
+      co_return std::unexpected(*failed);
+    }
+    c.entrance = &agreed();
+    auto request = co_await agreed().read_request(c);
+    if (request) request->credentials = std::move(*credentials);
+    co_return request;
+  }
+
+  static Task<std::optional<Error>> say(Connection& c, std::string words) {
+    loop::Timer timer(c.worker.loop());
+    timer.arm(head_deadline(c));
+    const int error = co_await loop::write_all(c.worker.loop(), c.client, words, timer);
+    if (error != 0) co_return Error{Code::kClientGone, error};
+    co_return std::nullopt;
   }
 
   // There is no request yet to reply to.

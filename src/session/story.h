@@ -13,6 +13,7 @@
 #include "base/ip.h"
 #include "base/time.h"
 #include "http/authority.h"
+#include "http/credentials.h"
 #include "policy/decision.h"
 #include "session/parent.h"
 #include "tunnel/flow.h"
@@ -44,7 +45,7 @@ inline constexpr int kOutcomeCount = 5;
 std::string_view outcome_word(Outcome outcome);
 
 // How long a wait took, in whole microseconds up to 35 minutes; longer ones stay there. Four bytes,
-// because every idle tunnel holds seven of them.
+// because every idle tunnel holds eight of them.
 class Micros {
  public:
   bool reached() const { return value_ >= 0; }
@@ -62,6 +63,7 @@ class Micros {
 
 struct StepTimes {
   Micros head;
+  Micros identify;  // checking credentials
   Micros queue;
   Micros resolve;
   Micros dial;
@@ -92,17 +94,19 @@ struct Story {
   tunnel::Carried up;
   tunnel::Carried down;
   std::optional<Error> error;
-  Micros opening;               // accept to the 200
-  std::optional<Code> cause;    // of a refusal by a breaker: what the destination failed with
-  uint16_t retry_after = 0;     // seconds that a refused client was told to wait; 0: not known
-  int16_t status = 0;           // the HTTP status that was sent; 0: none
-  uint8_t syn_retransmits = 0;  // of what `times.connect` is about
+  Micros opening;             // accept to the 200
+  std::optional<Code> cause;  // of a refusal by a breaker: what the destination failed with
+  uint16_t retry_after = 0;   // seconds that a refused client was told to wait; 0: not known
+  int16_t status = 0;         // the HTTP status that was sent; 0: none
+  std::optional<http::AuthScheme> login;  // of the credentials that were sent
+  uint8_t syn_retransmits = 0;            // of what `times.connect` is about
   Step step = Step::kHead;
   bool judged : 1 = false;
   bool allowed : 1 = false;
   bool would_deny : 1 = false;
   bool established : 1 = false;
   bool client_ended : 1 = false;  // it closed its side before the tunnel carried
+  bool told : 1 = false;          // a refusal was said, and the client said nothing to it
   bool spare : 1 = false;         // its origin was connected before it asked
   bool unread_hello : 1 = false;  // the first bytes were not looked at, or could not be read
 

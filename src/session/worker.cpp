@@ -23,6 +23,7 @@ Worker::Worker(loop::Loop& loop, Parts parts)
       epoch_(parts.epoch),
       door_(parts.door),
       quotas_(parts.quotas),
+      desk_(parts.desk),
       ports_(parts.ports),
       routes_(parts.routes),
       log_(std::move(parts.log)),

@@ -18,6 +18,7 @@
 #include "dial/source_pool.h"
 #include "dial/spares.h"
 #include "dns/resolver.h"
+#include "identity/desk.h"
 #include "loop/loop.h"
 #include "loop/task.h"
 #include "observe/line_sink.h"
@@ -50,6 +51,7 @@ class Worker {
     uint32_t epoch = 0;  // of this process: makes log ids differ between runs
     admission::Door* door = nullptr;
     admission::Quotas* quotas = nullptr;
+    identity::Desk* desk = nullptr;  // none: no configuration may have `identity`
     admission::Ports* ports = nullptr;
     admission::Routes* routes = nullptr;
     std::unique_ptr<observe::LineSink::Producer> log;
@@ -96,6 +98,7 @@ class Worker {
   const SituationPtr& situation() const { return situation_; }
   admission::Door& door() { return *door_; }
   admission::Quotas& quotas() { return *quotas_; }
+  identity::Desk& desk() { return *desk_; }
   dns::Resolver& resolver() { return resolver_; }
   dial::Means means() { return {sources_, *ports_, *routes_}; }
   dial::Spares& spares() { return spares_; }
@@ -127,6 +130,7 @@ class Worker {
   const uint32_t epoch_;
   admission::Door* door_;
   admission::Quotas* quotas_;
+  identity::Desk* desk_;
   admission::Ports* ports_;
   admission::Routes* routes_;
   std::unique_ptr<observe::LineSink::Producer> log_;

@@ -141,7 +141,8 @@ Reply reply_for(const Error& error) {
     case Code::kParentDenied: return Reply::kNotAllowed;
     default: break;
   }
-  return error.facts().side == Side::kPolicy ? Reply::kNotAllowed : Reply::kFailure;
+  const bool not_allowed = error.facts().side == Side::kPolicy || error.facts().status == 407;
+  return not_allowed ? Reply::kNotAllowed : Reply::kFailure;
 }
 
 std::string refuse_version4() {

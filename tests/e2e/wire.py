@@ -69,8 +69,12 @@ def parse_reply(raw):
     fields = {}
     for line in lines[1:]:
         name, colon, value = line.partition(":")
-        assert colon and name.lower() not in fields, line
-        fields[name.lower()] = value.strip()
+        name, value = name.lower(), value.strip()
+        if name == "proxy-authenticate" and name in fields:  # one for each scheme
+            value = f"{fields[name]}, {value}"
+        else:
+            assert colon and name not in fields, line
+        fields[name] = value
     return Reply(int(status), reason, fields, rest)
 
 

@@ -1,0 +1,61 @@
+#include "base/base64.h"
+
+#include <array>
+#include <cstdint>
+
+#include "base/ascii.h"
+
+namespace penstock {
+namespace {
+
+constexpr int8_t kNone = -1;
+
+constexpr std::array<int8_t, 256> alphabet(char sixty_two, char sixty_three) {
+  std::array<int8_t, 256> out{};
+  for (int byte = 0; byte < 256; ++byte) {
+    const char c = static_cast<char>(byte);
+    int value = kNone;
+    if (is_digit(c)) value = 52 + (c - '0');
+    if (is_alpha(c)) value = c >= 'a' ? 26 + (c - 'a') : c - 'A';
+    if (c == sixty_two) value = 62;
+    if (c == sixty_three) value = 63;
+    out[static_cast<size_t>(byte)] = static_cast<int8_t>(value);
+  }
+  return out;
+}
+
+constexpr auto kPlain = alphabet('+', '/');
+constexpr auto kUrl = alphabet('-', '_');
+
+std::optional<std::string> decode(std::string_view text, const std::array<int8_t, 256>& values) {
+  if (text.size() % 4 == 1) return std::nullopt;
+  std::string out;
+  out.reserve(text.size() * 3 / 4);
+  uint32_t bits = 0;
+  int held = 0;
+  for (const char c : text) {
+    const int8_t value = values[static_cast<uint8_t>(c)];
+    if (value == kNone) return std::nullopt;
+    bits = bits << 6 | static_cast<uint32_t>(value);
+    held += 6;
+    if (held < 8) continue;
+    held -= 8;
+    out += static_cast<char>(bits >> held & 0xff);
+  }
+  if ((bits & ((1u << held) - 1)) != 0) return std::nullopt;
+  return out;
+}
+
+}  // namespace
+
+std::optional<std::string> decode_base64(std::string_view text) {
+  if (text.size() % 4 != 0) return std::nullopt;
+  for (int i = 0; i < 2 && text.ends_with('='); ++i) text.remove_suffix(1);
+  return decode(text, kPlain);
+}
+
+std::optional<std::string> decode_base64url(std::string_view text) {
+  return decode(text, kUrl);
+}
+
+}  // namespace penstock

@@ -1,0 +1,112 @@
+#include "config/identity_keys.h"
+
+#include <algorithm>
+
+namespace penstock::config {
+namespace {
+
+using identity::CertificateField;
+using identity::Provider;
+using identity::ProviderSpec;
+
+constexpr Word<CertificateField> kFields[] = {{"subject", CertificateField::kSubject},
+                                              {"dns", CertificateField::kDns},
+                                              {"email", CertificateField::kEmail},
+                                              {"uri", CertificateField::kUri},
+                                              {"spiffe", CertificateField::kSpiffe}};
+
+using TextList = ListType<LocatedTextType, Emptiness::kRefused>;
+using NameList = ListType<NameType, Emptiness::kRefused>;
+constexpr int64_t kSecond = 1000;  // milliseconds
+constexpr int64_t kDay = 24 * 3600 * kSecond;
+
+constexpr Key<ProviderSpec> kProviderKeys[] = {
+    key<ProviderSpec, TextList, &ProviderSpec::clients>("clients"),
+    key<ProviderSpec, NameType, &ProviderSpec::identity>("identity"),
+    key<ProviderSpec, WordType<kFields>, &ProviderSpec::certificate>("certificate"),
+    key<ProviderSpec, FileType, &ProviderSpec::basic>("basic"),
+    key<ProviderSpec, FileType, &ProviderSpec::groups_file>("groups_file"),
+    key<ProviderSpec, FileType, &ProviderSpec::jwt>("jwt"),
+    key<ProviderSpec, NameType, &ProviderSpec::issuer>("issuer"),
+    key<ProviderSpec, NameList, &ProviderSpec::audience>("audience"),
+    key<ProviderSpec, NameType, &ProviderSpec::identity_claim>("identity_claim"),
+    key<ProviderSpec, NameType, &ProviderSpec::groups_claim>("groups_claim"),
+    key<ProviderSpec, DurationType<0, 300 * kSecond>, &ProviderSpec::leeway>("leeway"),
+    key<ProviderSpec, RealmType, &ProviderSpec::realm>("realm"),
+    key<ProviderSpec, SwitchableDurationType<kSecond, kDay>, &ProviderSpec::cache>("cache"),
+    key<ProviderSpec, NameList, &ProviderSpec::groups>("groups"),
+};
+
+// The key that says what kind of provider it is, with the keys that may stand beside it.
+struct Kind {
+  Provider provider;
+  std::string_view name;
+  std::vector<std::string_view> needs;
+  std::vector<std::string_view> may;
+};
+const std::vector<Kind>& kinds() {
+  static const std::vector<Kind> kKinds = {
+      {Provider::kClients, "clients", {"identity"}, {"groups"}},
+      {Provider::kCertificate, "certificate", {}, {"groups"}},
+      {Provider::kBasic, "basic", {}, {"groups_file", "realm", "cache", "groups"}},
+      {Provider::kJwt,
+       "jwt",
+       {"issuer", "audience"},
+       {"identity_claim", "groups_claim", "leeway", "realm", "cache", "groups"}},
+  };
+  return kKinds;
+}
+
+// The one kind whose key is there; null, and a fault, if there is none or there are several.
+const Kind* kind_of(const Node& node, const Path& path, Faults& faults) {
+  const Kind* out = nullptr;
+  for (const Kind& kind : kinds()) {
+    if (node.find(kind.name) == nullptr) continue;
+    if (out != nullptr) {
+      blame(node, path,
+            "a provider has one of clients, certificate, basic and jwt; write two of them", faults);
+      return nullptr;
+    }
+    out = &kind;
+  }
+  if (out == nullptr) {
+    blame(node, path,
+          "a provider needs one of clients, certificate, basic and jwt, such as basic: "
+          "/etc/penstock/users",
+          faults);
+  }
+  return out;
+}
+
+}  // namespace
+
+void ProviderType::read(const Node& node, const Path& path, Faults& faults, ProviderSpec& out) {
+  out.place = node.place;
+  MapType<kProviderKeys>::read(node, path, faults, out);
+  if (node.kind != Node::Kind::kMap) return;
+  const Kind* const kind = kind_of(node, path, faults);
+  if (kind == nullptr) return;
+  out.kind = kind->provider;
+  for (const std::string_view name : kind->needs) {
+    if (node.find(name) != nullptr) continue;
+    blame(node, path, std::string(kind->name) + " needs " + std::string(name) + " beside it",
+          faults);
+  }
+  for (const auto& known : kProviderKeys) {
+    const Node* const value = node.find(known.name);
+    const auto among = [&](const std::vector<std::string_view>& list) {
+      return std::ranges::find(list, known.name) != list.end();
+    };
+    if (value == nullptr || known.name == kind->name || among(kind->needs) || among(kind->may)) {
+      continue;
+    }
+    blame(*value, Path(path, known.name),
+          "has no meaning beside " + std::string(kind->name) + "; remove it", faults);
+  }
+}
+
+void ProviderType::describe(KeyFacts facts, std::vector<KeyFacts>& out) {
+  MapType<kProviderKeys>::describe(std::move(facts), out);
+}
+
+}  // namespace penstock::config

@@ -1,0 +1,136 @@
+// Basic (RFC 7617) against a file of users, with groups from a second one.
+#include <algorithm>
+
+#include "identity/checker.h"
+#include "identity/groups_file.h"
+#include "identity/held.h"
+#include "identity/htpasswd.h"
+#include "identity/read_file.h"
+
+namespace penstock::identity {
+namespace {
+
+struct Files {
+  Passwords passwords;
+  GroupsFile groups;
+};
+
+// The faults of a file, told at the place in the configuration that names it.
+void add(const Faults& found, const Located<std::string>& file, Faults& faults) {
+  for (const Fault& fault : found) {
+    const std::string line =
+        fault.place.line != 0 ? ":" + std::to_string(fault.place.line) + ": " : ": ";
+    faults.push_back({file.place, file.value + line + fault.message});
+  }
+}
+
+std::string text_of(const Located<std::string>& file, Faults& faults) {
+  auto text = read_file(file.value, kUsersBytesMax);
+  if (text) return std::move(*text);
+  add({{{}, text.error()}}, file, faults);
+  return {};
+}
+
+std::expected<Files, Faults> read(const ProviderSpec& spec) {
+  Faults faults;
+  Files out;
+  auto passwords = Passwords::parse(text_of(spec.basic, faults));
+  if (!passwords) add(passwords.error(), spec.basic, faults);
+  if (!spec.groups_file.value.empty()) {
+    auto groups = GroupsFile::parse(text_of(spec.groups_file, faults));
+    if (!groups) add(groups.error(), spec.groups_file, faults);
+    if (groups) out.groups = std::move(*groups);
+  }
+  if (!faults.empty()) return std::unexpected(std::move(faults));
+  out.passwords = std::move(*passwords);
+  return out;
+}
+
+struct UserAndPassword {
+  std::string_view user;
+  std::string_view password;
+};
+
+UserAndPassword split(std::string_view secret) {
+  const size_t colon = std::min(secret.find(':'), secret.size());
+  return {secret.substr(0, colon), secret.substr(std::min(colon + 1, secret.size()))};
+}
+
+class Basic final : public Checker {
+ public:
+  Basic(ProviderSpec spec, FileState users, FileState groups, Files files)
+      : spec_(std::move(spec)),
+        users_(users),
+        groups_(groups),
+        files_(std::make_shared<const Files>(std::move(files))) {}
+
+  Provider provider() const override { return Provider::kBasic; }
+  http::AuthScheme scheme() const override { return http::AuthScheme::kBasic; }
+
+  std::string basis(std::string_view secret) const override {
+    const auto files = files_.get();
+    const std::string user(split(secret).user);
+    std::string out(files->passwords.hash_of(user));
+    for (const std::string& group : groups_of(*files, user)) out += '\n' + group;
+    return out;
+  }
+
+  Checked check(std::string_view secret, int64_t) const override {
+    const auto files = files_.get();
+    const auto [user, password] = split(secret);
+    if (!files->passwords.check(user, password)) {
+      return {std::unexpected(Code::kCredentialsRejected), {}, "wrong user or password"};
+    }
+    Identity who{std::string(user), {}};
+    who.groups = groups_of(*files, who.name);
+    if (!is_sound(who)) {
+      return {std::unexpected(Code::kCredentialsRejected), {}, "user in too many groups"};
+    }
+    return {std::make_shared<const Identity>(std::move(who)), spec_.cache, {}};
+  }
+
+  std::string challenge(std::optional<Code>) const override {
+    return "Basic realm=\"" + spec_.realm + "\", charset=\"UTF-8\"";
+  }
+
+  std::optional<News> refresh() const override {
+    // Before reading: what is written in between is found at the next look.
+    const FileState users = state_of(spec_.basic.value);
+    const FileState groups = state_of(spec_.groups_file.value);
+    if (users == users_ && groups == groups_) return std::nullopt;
+    users_ = users;
+    groups_ = groups;
+    auto files = read(spec_);
+    if (!files) {
+      return News{false, files.error().front().message + "; the users in force stay as they were"};
+    }
+    const size_t count = files->passwords.size();
+    files_.set(std::make_shared<const Files>(std::move(*files)));
+    return News{true, spec_.basic.value + " was read again: " + std::to_string(count) + " users"};
+  }
+
+ private:
+  std::vector<std::string> groups_of(const Files& files, const std::string& user) const {
+    std::vector<std::string> out = spec_.groups;
+    const auto& more = files.groups.groups_of(user);
+    out.insert(out.end(), more.begin(), more.end());
+    return out;
+  }
+
+  const ProviderSpec spec_;
+  mutable FileState users_;   // of the thread that refreshes
+  mutable FileState groups_;  // of the same
+  mutable Held<Files> files_;
+};
+
+}  // namespace
+
+std::expected<CheckerPtr, Faults> open_basic(const ProviderSpec& spec) {
+  const FileState users = state_of(spec.basic.value);
+  const FileState groups = state_of(spec.groups_file.value);
+  auto files = read(spec);
+  if (!files) return std::unexpected(std::move(files.error()));
+  return std::make_shared<const Basic>(spec, users, groups, std::move(*files));
+}
+
+}  // namespace penstock::identity

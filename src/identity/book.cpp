@@ -1,0 +1,110 @@
+#include "identity/book.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "policy/address_class.h"
+#include "policy/askers.h"
+
+namespace penstock::identity {
+
+std::expected<Book::Entry, Faults> Book::entry_of(const ProviderSpec& spec) {
+  Entry out;
+  out.provider = spec.kind;
+  Faults faults;
+  switch (spec.kind) {
+    case Provider::kClients: {
+      out.clients = policy::PrefixSet(policy::parse_clients(spec.clients, faults));
+      out.who = std::make_shared<const Identity>(Identity{spec.identity, spec.groups});
+      break;
+    }
+    case Provider::kCertificate:
+      out.field = spec.certificate;
+      out.groups = spec.groups;
+      break;
+    case Provider::kBasic:
+    case Provider::kJwt: {
+      auto checker = spec.kind == Provider::kBasic ? open_basic(spec) : open_jwt(spec);
+      if (checker) out.checker = std::move(*checker);
+      if (!checker) faults = std::move(checker.error());
+      break;
+    }
+  }
+  if (!faults.empty()) return std::unexpected(std::move(faults));
+  return out;
+}
+
+std::expected<std::shared_ptr<const Book>, Faults> Book::open(
+    const std::vector<ProviderSpec>& specs) {
+  auto out = std::make_shared<Book>();
+  Faults faults;
+  for (const ProviderSpec& spec : specs) {
+    auto entry = entry_of(spec);
+    if (!entry) {
+      faults.insert(faults.end(), entry.error().begin(), entry.error().end());
+      continue;
+    }
+    out->takes_credentials_ = out->takes_credentials_ || entry->checker != nullptr;
+    out->entries_.push_back(std::move(*entry));
+  }
+  if (!faults.empty()) return std::unexpected(std::move(faults));
+  return out;
+}
+
+Opinion Book::opinion(const Presented& presented) const {
+  const IpAddress client = policy::mapped_v4(presented.client).value_or(presented.client);
+  Opinion out;
+  for (const Entry& entry : entries_) {
+    // Once there are credentials to be checked, nobody else is asked.
+    if (!out.checkers.empty() && !entry.checker) continue;
+    if (entry.checker) {
+      if (presented.scheme == entry.checker->scheme()) out.checkers.push_back(entry.checker);
+      continue;
+    }
+    if (entry.provider == Provider::kClients && entry.clients.contains(client)) {
+      out.who = entry.who;
+    } else if (entry.provider == Provider::kCertificate && presented.certificate != nullptr) {
+      if (auto name = identity_in(*presented.certificate, entry.field)) {
+        out.who = std::make_shared<const Identity>(Identity{std::move(*name), entry.groups});
+      }
+    }
+    if (!out.who) continue;
+    out.by = entry.provider;
+    return out;
+  }
+  if (out.checkers.empty() && takes_credentials_) {
+    out.refused = presented.scheme ? Code::kSchemeUnsupported : Code::kCredentialsMissing;
+  }
+  return out;
+}
+
+std::string Book::challenges(std::optional<http::AuthScheme> sent, Code why) const {
+  std::string out;
+  std::vector<http::AuthScheme> said;
+  for (const Entry& entry : entries_) {
+    if (!entry.checker) continue;
+    const http::AuthScheme scheme = entry.checker->scheme();
+    if (std::ranges::find(said, scheme) != said.end()) continue;
+    said.push_back(scheme);
+    const auto refused = sent == scheme ? std::optional(why) : std::nullopt;
+    out += "Proxy-Authenticate: " + entry.checker->challenge(refused) + "\r\n";
+  }
+  return out;
+}
+
+bool Book::takes(http::AuthScheme scheme) const {
+  return std::ranges::any_of(entries_, [scheme](const Entry& entry) {
+    return entry.checker && entry.checker->scheme() == scheme;
+  });
+}
+
+std::vector<Checker::News> Book::refresh() const {
+  std::vector<Checker::News> out;
+  for (const Entry& entry : entries_) {
+    if (!entry.checker) continue;
+    if (auto news = entry.checker->refresh()) out.push_back(std::move(*news));
+  }
+  return out;
+}
+
+}  // namespace penstock::identity

@@ -1,0 +1,78 @@
+// Where credentials are checked, for all workers: what was right lately is known at once; the rest
+// waits in line for one of the threads that serve() here, and whoever sends the same credentials
+// meanwhile waits for the same check. Wrong ones are counted by client address.
+// Thread: any; serve() takes its own until close().   Lifetime: outlives whoever asks.
+// Limits: kWaitingMax checks in line.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "admission/denial.h"
+#include "base/secret.h"
+#include "identity/attempts.h"
+#include "identity/checker.h"
+#include "identity/keyed_hash.h"
+#include "identity/verified.h"
+
+namespace penstock::identity {
+
+class Desk {
+ public:
+  static constexpr size_t kWaitingMax = 1024;
+
+  struct Question {
+    CheckerPtr checker;
+    std::string_view secret;  // may go when ask() returns
+    IpAddress client;
+    admission::Ration failures;  // that an address may have; none: no limit
+    Instant now;
+    Instant deadline;  // nobody waits longer
+  };
+  struct Answer {
+    Result<IdentityPtr> who;
+    std::string_view why{};  // of a refusal, for the program's log
+  };
+  class Check;
+  using CheckPtr = std::shared_ptr<Check>;
+
+  Desk();
+  ~Desk();
+
+  // Known; or refused at once, because too many were wrong (kLoginRate) or wait (kIdentityBusy); or
+  // to be checked: then `ring` is called, on another thread, when there is an answer.
+  std::variant<IdentityPtr, admission::Denial, CheckPtr> ask(const Question& question,
+                                                             std::move_only_function<void()> ring);
+  // Empty: it is still being checked.
+  std::optional<Answer> answer(const CheckPtr& check) const;
+
+  // Checks what is asked until close(); several threads may.
+  void serve();
+  // serve() returns after the check that it is at; what waits stays without an answer.
+  void close();
+
+  size_t waiting() const;
+  size_t verified() const { return verified_.size(); }
+
+ private:
+  CheckPtr join(const Digest& credentials, std::move_only_function<void()>& ring);
+  void settle(Check& check, Answer answer);
+
+  const KeyedHash hash_;
+  Verified verified_;
+  Attempts attempts_;
+  mutable std::mutex mutex_;
+  std::condition_variable called_;
+  bool closed_ = false;  // guarded by mutex_, as is all below
+  std::deque<CheckPtr> line_;
+  std::unordered_map<Digest, CheckPtr, DigestHash> open_;  // in line or being checked
+};
+
+}  // namespace penstock::identity

@@ -1,0 +1,226 @@
+#include "identity/desk.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+#include <set>
+#include <thread>
+
+namespace penstock::identity {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Accepts "right"; waits within a check for as long as the test wants.
+class FakeChecker final : public Checker {
+ public:
+  Provider provider() const override { return Provider::kBasic; }
+  http::AuthScheme scheme() const override { return http::AuthScheme::kBasic; }
+  std::string basis(std::string_view) const override { return basis_; }
+  Checked check(std::string_view secret, int64_t) const override {
+    const std::lock_guard waiting(gate_);
+    ++checks_;
+    if (!secret.starts_with("right")) {
+      return {std::unexpected(Code::kCredentialsRejected), {}, "wrong"};
+    }
+    return {std::make_shared<const Identity>(Identity{"ann", {}}), good_for_, {}};
+  }
+  std::string challenge(std::optional<Code>) const override { return "Basic"; }
+  std::optional<News> refresh() const override { return std::nullopt; }
+
+  mutable std::mutex gate_;
+  mutable std::atomic<int> checks_ = 0;
+  std::string basis_ = "basis";
+  Duration good_for_ = 1min;
+};
+
+class ADesk : public testing::Test {
+ protected:
+  ~ADesk() override {
+    desk_.close();
+    for (std::thread& thread : threads_) thread.join();
+  }
+  void serve() {
+    threads_.emplace_back([this] { desk_.serve(); });
+  }
+
+  Desk::Question question(std::string_view secret, Instant now = Clock::now()) const {
+    return {.checker = checker_,
+            .secret = secret,
+            .client = client_,
+            .failures = {3, 1h},
+            .now = now,
+            .deadline = now + 1h};
+  }
+  // What became of it, when there is something.
+  Result<IdentityPtr> ask(const Desk::Question& question) {
+    std::promise<void> rung;
+    const auto asked = desk_.ask(question, [&rung] { rung.set_value(); });
+    if (const auto* known = std::get_if<IdentityPtr>(&asked)) return *known;
+    if (const auto* denial = std::get_if<admission::Denial>(&asked)) {
+      return std::unexpected(denial->error);
+    }
+    rung.get_future().wait();
+    return desk_.answer(std::get<Desk::CheckPtr>(asked))->who;
+  }
+  Code refusal(std::string_view secret) {
+    const auto who = ask(question(secret));
+    EXPECT_FALSE(who);
+    return who ? Code::kAborted : who.error().code;
+  }
+
+  std::shared_ptr<FakeChecker> checker_ = std::make_shared<FakeChecker>();
+  IpAddress client_ = IpAddress::from_v4(10, 0, 0, 1);
+  Desk desk_;
+  std::vector<std::thread> threads_;
+};
+
+TEST_F(ADesk, ChecksOnceWhatIsRightAndEachTimeWhatIsWrong) {
+  serve();
+  for (int i = 0; i < 3; ++i) EXPECT_EQ((*ask(question("right")))->name, "ann");
+  EXPECT_EQ(checker_->checks_, 1);
+  EXPECT_EQ(desk_.verified(), 1u);
+  EXPECT_EQ(refusal("wrong"), Code::kCredentialsRejected);
+  EXPECT_EQ(refusal("wrong"), Code::kCredentialsRejected);
+  EXPECT_EQ(checker_->checks_, 3);
+}
+
+TEST_F(ADesk, ForgetsWithTime) {
+  serve();
+  const Instant now = Clock::now();
+  ASSERT_TRUE(ask(question("right", now)));
+  ASSERT_TRUE(ask(question("right", now + 59s)));
+  EXPECT_EQ(checker_->checks_, 1);
+  ASSERT_TRUE(ask(question("right", now + 2min)));
+  EXPECT_EQ(checker_->checks_, 2);
+}
+
+TEST_F(ADesk, ForgetsWhatNoLongerRestsOnTheSame) {
+  serve();
+  ASSERT_TRUE(ask(question("right")));
+  checker_->basis_ = "another hash";
+  ASSERT_TRUE(ask(question("right")));
+  EXPECT_EQ(checker_->checks_, 2);
+  checker_->good_for_ = Duration::zero();
+  checker_->basis_ = "a third";
+  ASSERT_TRUE(ask(question("right")));
+  ASSERT_TRUE(ask(question("right")));
+  EXPECT_EQ(checker_->checks_, 4) << "what may not be cached is not";
+}
+
+TEST_F(ADesk, ChecksOnceForAllWhoSendTheSameMeanwhile) {
+  serve();
+  serve();
+  std::unique_lock gate(checker_->gate_);
+  std::atomic<int> rings = 0;
+  std::vector<Desk::CheckPtr> checks;
+  for (int i = 0; i < 10; ++i) {
+    checks.push_back(std::get<Desk::CheckPtr>(desk_.ask(question("right"), [&rings] { ++rings; })));
+  }
+  EXPECT_EQ(std::set(checks.begin(), checks.end()).size(), 1u);
+  EXPECT_FALSE(desk_.answer(checks[0]));
+  gate.unlock();
+  while (rings < 10) std::this_thread::yield();
+  EXPECT_EQ(checker_->checks_, 1);
+  EXPECT_TRUE(desk_.answer(checks[0])->who);
+}
+
+TEST_F(ADesk, CountsGuessesWhileTheyWaitAndLetsThoseGoThatWereRight) {
+  // Nobody serves: all wait.
+  const auto start = [&](std::string_view secret) { return desk_.ask(question(secret), [] {}); };
+  for (const auto* guess : {"a", "b", "right"}) {
+    EXPECT_TRUE(std::holds_alternative<Desk::CheckPtr>(start(guess)));
+  }
+  const auto fourth = start("d");
+  ASSERT_TRUE(std::holds_alternative<admission::Denial>(fourth));
+  EXPECT_EQ(std::get<admission::Denial>(fourth).error.code, Code::kLoginRate);
+  EXPECT_GT(std::get<admission::Denial>(fourth).retry_after, 19min);
+  client_ = IpAddress::from_v4(10, 0, 0, 2);
+  EXPECT_TRUE(std::holds_alternative<Desk::CheckPtr>(start("d"))) << "somebody else";
+  client_ = IpAddress::from_v4(10, 0, 0, 1);
+  serve();
+  while (desk_.verified() == 0 || desk_.waiting() != 0) std::this_thread::yield();
+  ASSERT_TRUE(ask(question("right")));
+  EXPECT_EQ(refusal("e"), Code::kCredentialsRejected) << "what was right is not counted";
+  EXPECT_EQ(refusal("f"), Code::kLoginRate);
+}
+
+TEST_F(ADesk, HasALineThatEnds) {
+  for (size_t i = 0; i < Desk::kWaitingMax; ++i) {
+    const std::string secret = "wrong-" + std::to_string(i);
+    Desk::Question one = question(secret);
+    one.failures = {};
+    ASSERT_TRUE(std::holds_alternative<Desk::CheckPtr>(desk_.ask(one, [] {})));
+  }
+  EXPECT_EQ(desk_.waiting(), Desk::kWaitingMax);
+  EXPECT_EQ(refusal("late"), Code::kIdentityBusy);
+  desk_.close();
+  EXPECT_EQ(refusal("later"), Code::kIdentityBusy);
+}
+
+TEST_F(ADesk, DoesNotCheckForThoseWhoHaveGone) {
+  Desk::Question late = question("right");
+  late.deadline = late.now;
+  const auto asked = desk_.ask(late, [] {});
+  serve();
+  const auto& check = std::get<Desk::CheckPtr>(asked);
+  while (!desk_.answer(check)) std::this_thread::yield();
+  EXPECT_EQ(desk_.answer(check)->who.error().code, Code::kIdentityBusy);
+  EXPECT_EQ(checker_->checks_, 0);
+}
+
+TEST(Attempts, AreBoundedAndForgottenOnceTheyArePaidFor) {
+  Attempts attempts;
+  const admission::Ration rate{60, 1min};
+  Instant now = Clock::now();
+  const auto client = [](uint32_t number) {
+    return IpAddress::from_v4(10, static_cast<uint8_t>(number >> 16),
+                              static_cast<uint8_t>(number >> 8), static_cast<uint8_t>(number));
+  };
+  for (uint32_t i = 0; i < 2 * Attempts::kClientsMax; ++i) {
+    EXPECT_EQ(attempts.begin(rate, client(i), now), std::nullopt);
+  }
+  EXPECT_EQ(attempts.clients(), Attempts::kClientsMax);
+  now += 1h;
+  for (uint32_t i = 0; i < 2 * Attempts::kClientsMax; ++i) {
+    EXPECT_EQ(attempts.begin(rate, client(i), now += 2s), std::nullopt);
+  }
+  EXPECT_LE(attempts.clients(), 2u);
+}
+
+TEST(Attempts, OfASubnetAreOneClients) {
+  Attempts attempts;
+  const admission::Ration rate{1, 1h};
+  const Instant now = Clock::now();
+  EXPECT_EQ(attempts.begin(rate, *IpAddress::parse("fd00::1"), now), std::nullopt);
+  EXPECT_NE(attempts.begin(rate, *IpAddress::parse("fd00::2"), now), std::nullopt);
+  EXPECT_EQ(attempts.begin(rate, *IpAddress::parse("fd00:0:0:1::1"), now), std::nullopt);
+  EXPECT_EQ(attempts.begin({}, *IpAddress::parse("fd00::2"), now), std::nullopt) << "no limit";
+}
+
+TEST(Verified, KeepsSoManyAndTheOldestGoes) {
+  Verified verified;
+  const Instant now = Clock::now();
+  const auto who = std::make_shared<const Identity>(Identity{"ann", {}});
+  const auto digest = [](size_t number) { return sha256(std::to_string(number)); };
+  for (size_t i = 0; i <= Verified::kEntriesMax; ++i) verified.add(digest(i), who, now + 1h);
+  EXPECT_EQ(verified.size(), Verified::kEntriesMax);
+  EXPECT_EQ(verified.find(digest(0), now), nullptr);
+  EXPECT_EQ(verified.find(digest(1), now), who);
+  EXPECT_EQ(verified.find(digest(1), now + 1h), nullptr);
+  EXPECT_EQ(verified.size(), Verified::kEntriesMax - 1);
+}
+
+TEST(AKeyedHash, IsItsOwnAndKnowsWhereEachPartEnds) {
+  const KeyedHash one;
+  const KeyedHash other;
+  EXPECT_EQ(one.of({"a", "bc"}), one.of({"a", "bc"}));
+  EXPECT_NE(one.of({"a", "bc"}), one.of({"ab", "c"}));
+  EXPECT_NE(one.of({"a", "bc"}), one.of({"a", "bc", ""}));
+  EXPECT_NE(one.of({"a", "bc"}), other.of({"a", "bc"}));
+}
+
+}  // namespace
+}  // namespace penstock::identity

@@ -1,0 +1,22 @@
+// Files of users, groups and keys: small, regular, read as a whole.
+#pragma once
+
+#include <cstddef>
+#include <expected>
+#include <filesystem>
+#include <string>
+
+namespace penstock::identity {
+
+// What a file was when it was looked at; another one means that it has changed.
+struct FileState {
+  std::filesystem::file_time_type modified{};
+  std::uintmax_t size = 0;
+  friend bool operator==(const FileState&, const FileState&) = default;
+};
+FileState state_of(const std::string& path);
+
+// The contents; or why not, in words that go behind the path.
+std::expected<std::string, std::string> read_file(const std::string& path, size_t bytes_max);
+
+}  // namespace penstock::identity

@@ -1,0 +1,179 @@
+#include "session/identify.h"
+
+#include <variant>
+
+#include "identity/book.h"
+#include "identity/certificate.h"
+#include "identity/desk.h"
+#include "loop/bell.h"
+#include "observe/probes.h"
+#include "session/hear.h"
+
+namespace penstock::session {
+
+namespace probe = observe::probe;
+using identity::Desk;
+using loop::Task;
+
+namespace {
+
+using Failure = std::optional<Error>;
+
+void count(Connection& c, identity::Provider provider, LoginResult result) {
+  c.worker.metrics().logins[static_cast<size_t>(provider)][static_cast<size_t>(result)].add();
+}
+
+LoginResult result_of(Code refused) {
+  switch (refused) {
+    case Code::kLoginRate: return LoginResult::kLimited;
+    case Code::kIdentityBusy: return LoginResult::kBusy;
+    default: return LoginResult::kRejected;
+  }
+}
+
+// What operators need to know of a refusal, and nothing that was sent.
+void say_why(Connection& c, const identity::Checker& checker, std::string_view why) {
+  if (why.empty()) return;
+  c.worker.trouble().say(observe::Level::kInfo,
+                         std::string(identity::provider_word(checker.provider())) + ": " +
+                             c.story.client.address.text() + ": " + std::string(why));
+}
+
+Task<Result<identity::IdentityPtr>> ask_desk(Connection& c, const identity::CheckerPtr& checker,
+                                             std::string_view secret) {
+  loop::Loop& loop = c.worker.loop();
+  loop::Bell bell(loop);
+  const Instant now = loop.now();
+  const Instant deadline = deadline_after(now, c.config().timeouts.identify);
+  const auto asked = c.worker.desk().ask({.checker = checker,
+                                          .secret = secret,
+                                          .client = c.story.client.address,
+                                          .failures = c.config().limits.failed_logins,
+                                          .now = now,
+                                          .deadline = deadline},
+                                         bell.ringer());
+  if (const auto* known = std::get_if<identity::IdentityPtr>(&asked)) {
+    count(c, checker->provider(), LoginResult::kCached);
+    co_return *known;
+  }
+  if (const auto* denial = std::get_if<admission::Denial>(&asked)) {
+    count(c, checker->provider(), result_of(denial->error.code));
+    co_return std::unexpected(c.story.deny(*denial));
+  }
+  const auto check = std::get<Desk::CheckPtr>(asked);
+  loop::Timer timer(loop);
+  timer.arm(deadline);
+  co_await bell.wait(timer);
+  const auto answer = c.worker.desk().answer(check);
+  Result<identity::IdentityPtr> who = answer ? answer->who : fail(Code::kIdentityBusy);
+  count(c, checker->provider(), who ? LoginResult::kAccepted : result_of(who.error().code));
+  if (!who && answer) say_why(c, *checker, answer->why);
+  co_return who;
+}
+
+// What a client of a TLS listener has proved, and the listener's CA has signed.
+std::optional<identity::Certificate> certificate_of(const Connection& c) {
+  if (!c.secured || !c.secured->certificate) return std::nullopt;
+  const tls::ClientCertificate& shown = *c.secured->certificate;
+  return identity::Certificate{
+      .subject = shown.subject, .dns = shown.dns_names, .email = shown.emails, .uri = shown.uris};
+}
+
+// The credentials are wiped.
+Task<Failure> identify(Connection& c, Request& request) {
+  const identity::Book& book = *c.config().identity;
+  c.story.login = {};
+  if (request.credentials) c.story.login = request.credentials->scheme;
+  const auto certificate = certificate_of(c);
+  const identity::Opinion opinion =
+      book.opinion({c.story.client.address, certificate ? &*certificate : nullptr, c.story.login});
+  if (opinion.who) {
+    count(c, opinion.by, LoginResult::kAccepted);
+    c.who = opinion.who;
+    co_return std::nullopt;
+  }
+  Failure failure;
+  if (opinion.refused) failure = Error{*opinion.refused};
+  for (const identity::CheckerPtr& checker : opinion.checkers) {
+    const auto who = co_await ask_desk(c, checker, request.credentials->secret.view());
+    if (who) {
+      c.who = *who;
+      failure.reset();
+      break;
+    }
+    failure = who.error();
+    // Whoever must wait is not let through to the next.
+    if (failure->facts().status != 407) break;
+  }
+  if (request.credentials) request.credentials->secret = Secret();
+  co_return failure;
+}
+
+// True: it was told `refused`, and may ask again.
+Task<bool> ask_for_credentials(Connection& c, const Request& request, const Error& refused) {
+  if (!request.may_repeat || !c.early.empty()) co_return false;
+  const auto buffer = c.worker.relay().buffer();
+  const loop::Moved moved = c.client.read(buffer);
+  if (!moved.would_block()) co_return false;  // bytes, or it has gone
+  c.story.error = refused;
+  const std::string words = c.entrance->challenge(c);
+  c.story.error.reset();
+  if (words.empty()) co_return false;
+  loop::Timer timer(c.worker.loop());
+  timer.arm(head_deadline(c));
+  if (co_await loop::write_all(c.worker.loop(), c.client, words, timer) != 0) co_return false;
+  c.story.status = 407;
+  co_return true;
+}
+
+// By which way it came in, and what it asks for.
+Task<Result<Request>> read_request(Connection& c) {
+  const auto entrance = co_await way_in(c);
+  if (!entrance) co_return std::unexpected(entrance.error());
+  c.entrance = *entrance;
+  co_return co_await c.entrance->read_request(c);
+}
+
+// 2. Who asks? By address, certificate or credentials.
+Task<Failure> find_out_who(Connection& c, Request& request) {
+  c.story.step = Step::kIdentify;
+  if (!c.config().identity) co_return std::nullopt;
+  const Instant began = c.worker.loop().now();
+  const Failure failure = co_await identify(c, request);
+  if (c.story.login) c.story.times.identify.add(began, c.worker.loop().now());
+  co_return failure;
+}
+
+}  // namespace
+
+Task<Result<Request>> hear_request(Connection& c) {
+  constexpr int kChallengesMax = 4;
+  Instant began = c.story.accepted + (c.secured ? c.secured->took : Duration());
+  auto request = co_await read_request(c);
+  for (int challenges = 0;; ++challenges) {
+    c.story.times.head.add(began, c.worker.loop().read_clock());
+    if (request) c.story.target = request->target;
+    probe::head(c.step_end(c.story.times.head.value(), probe::word(request)));
+    if (!request) break;
+    const Failure failure = co_await find_out_who(c, *request);
+    if (!failure) break;
+    const bool ask = failure->facts().status == 407 && challenges < kChallengesMax &&
+                     co_await ask_for_credentials(c, *request, *failure);
+    if (!ask) {
+      request = std::unexpected(*failure);
+      break;
+    }
+    c.story.step = Step::kHead;
+    began = c.worker.loop().now();
+    request = co_await c.entrance->read_request(c);
+    if (request) c.story.status = 0;
+    if (!request && c.early.empty()) {  // it has taken the refusal for an answer
+      c.story.told = true;
+      request = std::unexpected(*failure);
+      break;
+    }
+  }
+  co_return request;
+}
+
+}  // namespace penstock::session
