@@ -126,8 +126,16 @@ struct Listener {
   std::optional<Tls> tls;
   std::vector<Protocol> protocols = {Protocol::kHttp};
 
+  // Senders of a PROXY protocol header, which every connection then begins with. Empty: nobody
+  // announces clients, and a header is no request.
+  std::vector<IpPrefix> announcers;
+
   bool speaks(Protocol protocol) const {
     return std::ranges::find(protocols, protocol) != protocols.end();
+  }
+  bool trusts(const IpAddress& sender) const {
+    return std::ranges::any_of(announcers,
+                               [&](const auto& range) { return range.contains(sender); });
   }
 };
 

@@ -27,6 +27,9 @@ constexpr Word<policy::TlsCheck> kTlsChecks[] = {{"checked", policy::TlsCheck::k
 constexpr Word<policy::EchCheck> kEchChecks[] = {{"deny", policy::EchCheck::kDeny},
                                                  {"allow", policy::EchCheck::kAllow}};
 
+constexpr Word<policy::Announce> kAnnounces[] = {{"v1", policy::Announce::kV1},
+                                                 {"v2", policy::Announce::kV2}};
+
 using policy::RuleSpec;
 using TextList = ListType<LocatedTextType, Emptiness::kRefused>;
 
@@ -40,6 +43,7 @@ constexpr Key<RuleSpec> kRuleKeys[] = {
     key<RuleSpec, WordType<kTlsChecks>, &RuleSpec::tls>("tls"),
     key<RuleSpec, WordType<kEchChecks>, &RuleSpec::ech>("ech"),
     key<RuleSpec, TextList, &RuleSpec::via>("via"),
+    key<RuleSpec, WordType<kAnnounces>, &RuleSpec::announce>("proxy_protocol"),
 };
 
 // A rule: the keys above and what must hold between them.
@@ -58,12 +62,18 @@ struct RuleType {
       blame(node, path, "a rule needs allow or deny with destinations, such as allow: [\"*:443\"]",
             faults);
     }
-    // Nobody looks at the first bytes of a tunnel that is refused.
-    for (const std::string_view idle : {"tls", "ech"}) {
+    // Nobody looks at the first bytes of a tunnel that is refused, or sends any.
+    for (const std::string_view idle : {"tls", "ech", "proxy_protocol"}) {
       const Node* value = node.find(idle);
       if (deny && !out.allow && value != nullptr) {
         blame(*value, Path(path, idle), "has no meaning in a rule that denies; remove it", faults);
       }
+    }
+    const Node* announced = node.find("proxy_protocol");
+    if (announced != nullptr && node.find("via") != nullptr) {
+      blame(*announced, Path(path, "proxy_protocol"),
+            "names the address that was dialled, which with via is the parent's; remove one of them",
+            faults);
     }
   }
   static void describe(KeyFacts facts, std::vector<KeyFacts>& out) {
@@ -192,11 +202,17 @@ struct TlsType {
   }
 };
 
+constexpr Key<Listener> kProxyProtocolKeys[] = {
+    key<Listener, ListType<PrefixType, Emptiness::kRefused>, &Listener::announcers>("from",
+                                                                                    kRequired),
+};
+
 constexpr Key<Listener> kListenerKeys[] = {
     key<Listener, ListenerAddressType, whole_listener>("address", kRequired),
     key<Listener, ListType<WordType<kProtocols>, Emptiness::kRefused>, &Listener::protocols>(
         "protocols"),
     key<Listener, TlsType, &Listener::tls>("tls"),
+    key<Listener, MapType<kProxyProtocolKeys>, whole_listener>("proxy_protocol"),
 };
 
 constexpr Key<Endpoint> kAdminKeys[] = {

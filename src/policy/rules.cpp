@@ -77,7 +77,8 @@ Rules::Compiled::Compiled(const Spec& spec, std::span<const ParsedRule> parsed)
   addresses.reserve(spec.rules.size());
   for (size_t i = 0; i < parsed.size(); ++i) {
     const RuleSpec& rule = spec.rules[i];
-    facts.push_back({rule.name, rule.allow, rule.tls, rule.ech, rule.place, parsed[i].via});
+    facts.push_back({rule.name, rule.allow, rule.tls, rule.ech, rule.announce, rule.place,
+                     parsed[i].via});
   }
   for (const ParsedRule& rule : parsed) {
     addresses.push_back(rule.addresses.empty() ? nullptr

@@ -30,6 +30,7 @@ struct RuleSpec {
   std::vector<Located<std::string>> addresses;   // prefixes; empty: public addresses only
   TlsCheck tls = TlsCheck::kChecked;
   EchCheck ech = EchCheck::kDeny;
+  Announce announce = Announce::kNothing;
   std::vector<Located<std::string>> via;  // URLs of parents; empty: straight to the destination
 };
 
