@@ -144,12 +144,9 @@ nlohmann::ordered_json as_json(const config::Config& config, const Findings& fou
   out["status"] = found.error ? found.error->facts().status : 200;
   out["rule"] = nullptr;
   if (const auto* rule = found.decision.rule) {
-    out["rule"] = {{"name", rule->name},
-                   {"place", place_of(config, rule->place)},
-                   {"tls", word(rule->tls)},
-                   {"ech", word(rule->ech)},
-                   {"via", parents_of(*rule)},
-                   {"proxy_protocol", word(rule->announce)}};
+    out["rule"] = {{"name", rule->name},       {"place", place_of(config, rule->place)},
+                   {"tls", word(rule->tls)},   {"ech", word(rule->ech)},
+                   {"via", parents_of(*rule)}, {"proxy_protocol", word(rule->announce)}};
   }
   out["quota"] = nullptr;
   if (const auto* quota = found.quota) {

@@ -71,9 +71,10 @@ struct RuleType {
     }
     const Node* announced = node.find("proxy_protocol");
     if (announced != nullptr && node.find("via") != nullptr) {
-      blame(*announced, Path(path, "proxy_protocol"),
-            "names the address that was dialled, which with via is the parent's; remove one of them",
-            faults);
+      blame(
+          *announced, Path(path, "proxy_protocol"),
+          "names the address that was dialled, which with via is the parent's; remove one of them",
+          faults);
     }
   }
   static void describe(KeyFacts facts, std::vector<KeyFacts>& out) {
@@ -202,6 +203,9 @@ struct TlsType {
   }
 };
 
+constexpr Word<Transparent> kTransparents[] = {{"redirect", Transparent::kRedirect},
+                                               {"tproxy", Transparent::kTproxy}};
+
 constexpr Key<Listener> kProxyProtocolKeys[] = {
     key<Listener, ListType<PrefixType, Emptiness::kRefused>, &Listener::announcers>("from",
                                                                                     kRequired),
@@ -213,6 +217,32 @@ constexpr Key<Listener> kListenerKeys[] = {
         "protocols"),
     key<Listener, TlsType, &Listener::tls>("tls"),
     key<Listener, MapType<kProxyProtocolKeys>, whole_listener>("proxy_protocol"),
+    key<Listener, WordType<kTransparents>, &Listener::transparent>("transparent"),
+};
+
+// A listener: the keys above and what must hold between them.
+struct ListenerType {
+  static void read(const Node& node, const Path& path, Faults& faults, Listener& out) {
+    MapType<kListenerKeys>::read(node, path, faults, out);
+    if (node.kind != Node::Kind::kMap) return;
+    const Node* announced = node.find("proxy_protocol");
+    if (announced != nullptr && node.find("tls") != nullptr) {
+      blame(*announced, Path(path, "proxy_protocol"),
+            "is not read in front of TLS yet; have a listener for each", faults);
+    }
+    if (node.find("transparent") == nullptr) return;
+    for (const std::string_view other : {"protocols", "proxy_protocol", "tls"}) {
+      const Node* value = node.find(other);
+      if (value == nullptr) continue;
+      blame(*value, Path(path, other),
+            "has no meaning with transparent, where clients do not know that there is a proxy; "
+            "remove it",
+            faults);
+    }
+  }
+  static void describe(KeyFacts facts, std::vector<KeyFacts>& out) {
+    MapType<kListenerKeys>::describe(std::move(facts), out);
+  }
 };
 
 constexpr Key<Endpoint> kAdminKeys[] = {
@@ -332,8 +362,8 @@ constexpr Key<Observe> kObserveKeys[] = {
 };
 
 constexpr Key<Config> kKeys[] = {
-    key<Config, ListType<MapType<kListenerKeys>, Emptiness::kRefused>, &Config::listeners>(
-        "listeners", kRequired),
+    key<Config, ListType<ListenerType, Emptiness::kRefused>, &Config::listeners>("listeners",
+                                                                                 kRequired),
     key<Config, AdminType, &Config::admin>("admin"),
     key<Config, CountType<0, kWorkersMax>, &Config::workers>("workers"),
     key<Config, MapType<kPolicyKeys>, whole>("policy"),

@@ -55,11 +55,21 @@ TEST(Listeners, AreToldWhatIsWrongWithTheirSenders) {
             "leave the key out\n");
 }
 
+TEST(Listeners, ThatAreTransparentAreNothingElse) {
+  EXPECT_EQ(listener("transparent: tproxy").transparent, Transparent::kTproxy);
+  EXPECT_EQ(listener("transparent: redirect").transparent, Transparent::kRedirect);
+  EXPECT_EQ(report("transparent: yes"),
+            "f:2:42: listeners[0].transparent: found \"yes\"; expected redirect or tproxy\n");
+  EXPECT_EQ(report("transparent: tproxy, protocols: [http]"),
+            "f:2:61: listeners[0].protocols: has no meaning with transparent, where clients do not "
+            "know that there is a proxy; remove it\n");
+}
+
 TEST(Rules, MayAnnounceTheirClientsWhereTheyAllow) {
   const auto with = [](std::string_view rule) {
-    return parse("listeners: [{address: 127.0.0.1:3128}]\npolicy: {rules: [" + std::string(rule) +
-                     "]}",
-                 "f");
+    return parse(
+        "listeners: [{address: 127.0.0.1:3128}]\npolicy: {rules: [" + std::string(rule) + "]}",
+        "f");
   };
   const auto allowing = with("{allow: [\"a.example:25\"], proxy_protocol: v2}");
   ASSERT_TRUE(allowing);

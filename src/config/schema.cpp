@@ -61,7 +61,8 @@ std::string schema() {
             "properties": {
               "from": {"description": "Who may say so; connections from anybody else are closed.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/prefix"}}
             }
-          }
+          },
+          "transparent": {"description": "Clients do not know of the proxy: netfilter brings their connections, by redirect or tproxy.", "enum": ["redirect", "tproxy"]}
         }
       }
     },

@@ -54,6 +54,10 @@ bool is_loop(std::span<const IpAddress> faces, uint16_t port, const Surroundings
 
 }  // namespace
 
+bool leads_here(const Endpoint& to, const Surroundings& surroundings) {
+  return is_loop(faces_of(to.address), to.port, surroundings);
+}
+
 struct Rules::Compiled {
   Compiled(const Spec& spec, std::span<const ParsedRule> parsed);
 

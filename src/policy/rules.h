@@ -45,6 +45,9 @@ struct Surroundings {
   std::vector<IpAddress> addresses;  // of this machine's interfaces
 };
 
+// Whether a connection to `to` would end at one of the proxy's own listeners.
+bool leads_here(const Endpoint& to, const Surroundings& surroundings);
+
 // One address and what became of it, for `explain` and for the log.
 struct JudgedAddress {
   IpAddress address;

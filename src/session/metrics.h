@@ -13,7 +13,7 @@
 namespace penstock::session {
 
 // The log's words for the protocols in which clients ask.
-inline constexpr std::array<std::string_view, 2> kProtocols = {"http/1.1", "socks5"};
+inline constexpr std::array<std::string_view, 3> kProtocols = {"http/1.1", "socks5", "transparent"};
 
 struct Metrics {
   // The last column counts connections without an error.
