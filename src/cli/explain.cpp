@@ -95,6 +95,15 @@ std::string_view word(policy::EchCheck check) {
   return check == policy::EchCheck::kAllow ? "allow" : "deny";
 }
 
+std::string_view word(policy::Announce announce) {
+  switch (announce) {
+    case policy::Announce::kNothing: return "off";
+    case policy::Announce::kV1: return "v1";
+    case policy::Announce::kV2: return "v2";
+  }
+  return "off";
+}
+
 std::string_view word(admission::Each each) {
   switch (each) {
     case admission::Each::kClient: return "client";
@@ -141,11 +150,9 @@ nlohmann::ordered_json as_json(const config::Config& config, const Findings& fou
   out["status"] = found.error ? found.error->facts().status : 200;
   out["rule"] = nullptr;
   if (const auto* rule = found.decision.rule) {
-    out["rule"] = {{"name", rule->name},
-                   {"place", place_of(config, rule->place)},
-                   {"tls", word(rule->tls)},
-                   {"ech", word(rule->ech)},
-                   {"via", parents_of(*rule)}};
+    out["rule"] = {{"name", rule->name},       {"place", place_of(config, rule->place)},
+                   {"tls", word(rule->tls)},   {"ech", word(rule->ech)},
+                   {"via", parents_of(*rule)}, {"proxy_protocol", word(rule->announce)}};
   }
   out["quota"] = nullptr;
   if (const auto* quota = found.quota) {
@@ -176,6 +183,9 @@ void print(const config::Config& config, const Findings& found) {
       fmt::print("  via       {}\n", fmt::join(parents, ", then "));
     }
     if (rule->allow) fmt::print("  checks    tls: {}, ech: {}\n", word(rule->tls), word(rule->ech));
+    if (rule->announce != policy::Announce::kNothing) {
+      fmt::print("  announces who the client is, by PROXY protocol {}\n", word(rule->announce));
+    }
   } else {
     fmt::print("  rule      none matches; what no rule allows is refused\n");
   }

@@ -107,6 +107,8 @@ enum class PolicyReload : uint8_t { kRecheck, kKeep };
 
 // What clients may speak on a listener; their first byte says which of it they do.
 enum class Protocol : uint8_t { kHttp, kSocks5 };
+// How connections come that were meant for somebody else.
+enum class Transparent : uint8_t { kNo, kRedirect, kTproxy };
 
 // Files of PEM; read by tls/, since what is in them is no configuration.
 struct Certificate {
@@ -131,8 +133,17 @@ struct Listener {
   std::optional<Tls> tls;
   std::vector<Protocol> protocols = {Protocol::kHttp};
 
+  // Senders of a PROXY protocol header, which every connection then begins with. Empty: nobody
+  // announces clients, and a header is no request.
+  std::vector<IpPrefix> announcers;
+  Transparent transparent = Transparent::kNo;
+
   bool speaks(Protocol protocol) const {
     return std::ranges::find(protocols, protocol) != protocols.end();
+  }
+  bool trusts(const IpAddress& sender) const {
+    return std::ranges::any_of(announcers,
+                               [&](const auto& range) { return range.contains(sender); });
   }
 };
 

@@ -28,6 +28,9 @@ constexpr Word<policy::TlsCheck> kTlsChecks[] = {{"checked", policy::TlsCheck::k
 constexpr Word<policy::EchCheck> kEchChecks[] = {{"deny", policy::EchCheck::kDeny},
                                                  {"allow", policy::EchCheck::kAllow}};
 
+constexpr Word<policy::Announce> kAnnounces[] = {{"v1", policy::Announce::kV1},
+                                                 {"v2", policy::Announce::kV2}};
+
 using policy::RuleSpec;
 using TextList = ListType<LocatedTextType, Emptiness::kRefused>;
 
@@ -42,6 +45,7 @@ constexpr Key<RuleSpec> kRuleKeys[] = {
     key<RuleSpec, WordType<kTlsChecks>, &RuleSpec::tls>("tls"),
     key<RuleSpec, WordType<kEchChecks>, &RuleSpec::ech>("ech"),
     key<RuleSpec, TextList, &RuleSpec::via>("via"),
+    key<RuleSpec, WordType<kAnnounces>, &RuleSpec::announce>("proxy_protocol"),
 };
 
 // A rule: the keys above and what must hold between them.
@@ -60,12 +64,19 @@ struct RuleType {
       blame(node, path, "a rule needs allow or deny with destinations, such as allow: [\"*:443\"]",
             faults);
     }
-    // Nobody looks at the first bytes of a tunnel that is refused.
-    for (const std::string_view idle : {"tls", "ech"}) {
+    // Nobody looks at the first bytes of a tunnel that is refused, or sends any.
+    for (const std::string_view idle : {"tls", "ech", "proxy_protocol"}) {
       const Node* value = node.find(idle);
       if (deny && !out.allow && value != nullptr) {
         blame(*value, Path(path, idle), "has no meaning in a rule that denies; remove it", faults);
       }
+    }
+    const Node* announced = node.find("proxy_protocol");
+    if (announced != nullptr && node.find("via") != nullptr) {
+      blame(
+          *announced, Path(path, "proxy_protocol"),
+          "names the address that was dialled, which with via is the parent's; remove one of them",
+          faults);
     }
   }
   static void describe(KeyFacts facts, std::vector<KeyFacts>& out) {
@@ -195,11 +206,46 @@ struct TlsType {
   }
 };
 
+constexpr Word<Transparent> kTransparents[] = {{"redirect", Transparent::kRedirect},
+                                               {"tproxy", Transparent::kTproxy}};
+
+constexpr Key<Listener> kProxyProtocolKeys[] = {
+    key<Listener, ListType<PrefixType, Emptiness::kRefused>, &Listener::announcers>("from",
+                                                                                    kRequired),
+};
+
 constexpr Key<Listener> kListenerKeys[] = {
     key<Listener, ListenerAddressType, whole_listener>("address", kRequired),
     key<Listener, ListType<WordType<kProtocols>, Emptiness::kRefused>, &Listener::protocols>(
         "protocols"),
     key<Listener, TlsType, &Listener::tls>("tls"),
+    key<Listener, MapType<kProxyProtocolKeys>, whole_listener>("proxy_protocol"),
+    key<Listener, WordType<kTransparents>, &Listener::transparent>("transparent"),
+};
+
+// A listener: the keys above and what must hold between them.
+struct ListenerType {
+  static void read(const Node& node, const Path& path, Faults& faults, Listener& out) {
+    MapType<kListenerKeys>::read(node, path, faults, out);
+    if (node.kind != Node::Kind::kMap) return;
+    const Node* announced = node.find("proxy_protocol");
+    if (announced != nullptr && node.find("tls") != nullptr) {
+      blame(*announced, Path(path, "proxy_protocol"),
+            "is not read in front of TLS yet; have a listener for each", faults);
+    }
+    if (node.find("transparent") == nullptr) return;
+    for (const std::string_view other : {"protocols", "proxy_protocol", "tls"}) {
+      const Node* value = node.find(other);
+      if (value == nullptr) continue;
+      blame(*value, Path(path, other),
+            "has no meaning with transparent, where clients do not know that there is a proxy; "
+            "remove it",
+            faults);
+    }
+  }
+  static void describe(KeyFacts facts, std::vector<KeyFacts>& out) {
+    MapType<kListenerKeys>::describe(std::move(facts), out);
+  }
 };
 
 constexpr Key<Endpoint> kAdminKeys[] = {
@@ -321,8 +367,8 @@ constexpr Key<Observe> kObserveKeys[] = {
 };
 
 constexpr Key<Config> kKeys[] = {
-    key<Config, ListType<MapType<kListenerKeys>, Emptiness::kRefused>, &Config::listeners>(
-        "listeners", kRequired),
+    key<Config, ListType<ListenerType, Emptiness::kRefused>, &Config::listeners>("listeners",
+                                                                                 kRequired),
     key<Config, AdminType, &Config::admin>("admin"),
     key<Config, CountType<0, kWorkersMax>, &Config::workers>("workers"),
     key<Config, MapType<kPolicyKeys>, whole>("policy"),

@@ -52,7 +52,17 @@ std::string schema() {
               "client_ca": {"$ref": "#/$defs/file", "description": "PEM: those who sign for clients."},
               "tickets": {"description": "Clients may take up a session again, for 2 h at most, instead of a whole handshake.", "type": "boolean", "default": true}
             }
-          }
+          },
+          "proxy_protocol": {
+            "description": "Every connection begins with a PROXY protocol header that says who the client is.",
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["from"],
+            "properties": {
+              "from": {"description": "Who may say so; connections from anybody else are closed.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/prefix"}}
+            }
+          },
+          "transparent": {"description": "Clients do not know of the proxy: netfilter brings their connections, by redirect or tproxy.", "enum": ["redirect", "tproxy"]}
         }
       }
     },
@@ -213,7 +223,7 @@ std::string schema() {
       "type": "object",
       "additionalProperties": false,
       "oneOf": [{"required": ["allow"]}, {"required": ["deny"]}],
-      "not": {"required": ["deny"], "anyOf": [{"required": ["addresses"]}, {"required": ["tls"]}, {"required": ["ech"]}, {"required": ["via"]}]},
+      "not": {"required": ["deny"], "anyOf": [{"required": ["addresses"]}, {"required": ["tls"]}, {"required": ["ech"]}, {"required": ["via"]}, {"required": ["proxy_protocol"]}]},
       "properties": {
         "name": {"$ref": "#/$defs/name", "description": "For logs and metrics; \"rule N\" if absent."},
         "allow": {"description": "Destinations that are open.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/destination"}},
@@ -224,7 +234,8 @@ std::string schema() {
         "addresses": {"description": "The only addresses that these names may lead to; opens internal ones. Absent: public addresses.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/prefix"}},
         "tls": {"description": "checked: what begins like TLS must name the destination; required: everything must; ignored: nobody looks.", "enum": ["checked", "required", "ignored"], "default": "checked"},
         "ech": {"description": "Whether a ClientHello may hide its server name.", "enum": ["deny", "allow"], "default": "deny"},
-        "via": {"description": "Parents to go through, the first that can be had: http://user:password@host:port. Absent: straight to the destination.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/parent"}}
+        "via": {"description": "Parents to go through, the first that can be had: http://user:password@host:port. Absent: straight to the destination.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/parent"}},
+        "proxy_protocol": {"description": "The destination is told who the client is: the version of the PROXY protocol that it reads. Absent: it is not.", "enum": ["v1", "v2"]}
       }
     },
     "provider": {

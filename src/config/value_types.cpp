@@ -51,6 +51,12 @@ void read_address(const Node& node, const Path& path, Faults& faults, IpAddress&
   read_by(IpAddress::parse, node, path, kWhat, faults, out);
 }
 
+void read_prefix(const Node& node, const Path& path, Faults& faults, IpPrefix& out) {
+  constexpr std::string_view kWhat =
+      "an address or a range without host bits, such as 10.0.0.0/8 or \"fd00::/8\"";
+  read_by(IpPrefix::parse, node, path, kWhat, faults, out);
+}
+
 // A pattern would be understood, and then never match: connections are kept for one destination.
 void read_authority(const Node& node, const Path& path, Faults& faults, http::Authority& out) {
   const std::string* text = text_of(node, path, "host:port, such as api.example.com:443", faults);

@@ -14,6 +14,7 @@ namespace penstock::config {
 void read_endpoint(const Node& node, const Path& path, Faults& faults, Endpoint& out);
 void read_dns_server(const Node& node, const Path& path, Faults& faults, Endpoint& out);
 void read_address(const Node& node, const Path& path, Faults& faults, IpAddress& out);
+void read_prefix(const Node& node, const Path& path, Faults& faults, IpPrefix& out);
 void read_authority(const Node& node, const Path& path, Faults& faults, http::Authority& out);
 void read_name(const Node& node, const Path& path, Faults& faults, std::string& out);
 void read_realm(const Node& node, const Path& path, Faults& faults, std::string& out);
@@ -45,6 +46,7 @@ void read_switchable_duration(const Node& node, const Path& path, Faults& faults
 PENSTOCK_VALUE_TYPE(EndpointType, Endpoint, read_endpoint, "endpoint");
 PENSTOCK_VALUE_TYPE(DnsServerType, Endpoint, read_dns_server, "dns_server");
 PENSTOCK_VALUE_TYPE(AddressType, IpAddress, read_address, "ip_address");
+PENSTOCK_VALUE_TYPE(PrefixType, IpPrefix, read_prefix, "prefix");
 PENSTOCK_VALUE_TYPE(AuthorityType, http::Authority, read_authority, "authority");
 PENSTOCK_VALUE_TYPE(NameType, std::string, read_name, "name");
 PENSTOCK_VALUE_TYPE(RealmType, std::string, read_realm, "realm");

@@ -343,6 +343,14 @@ Result<GetRequest> parse_get(std::string_view text, HeadLimits limits) {
   return out;
 }
 
+Result<std::optional<HostField>> parse_host_of_request(std::string_view text, HeadLimits limits) {
+  const auto head = read_head(text, limits);
+  if (!head) return std::unexpected(head.error());
+  const std::string_view target = head->words.target;
+  if (!target.starts_with('/') && target != "*") return fail(Code::kTargetForm);
+  return read_host(*head);
+}
+
 RequestLine sketch_request_line(std::string_view received) {
   constexpr size_t kMethodBytes = 32;
   constexpr size_t kTargetBytes = 512;

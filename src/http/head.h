@@ -87,6 +87,11 @@ struct GetRequest {
 };
 Result<GetRequest> parse_get(std::string_view text, HeadLimits limits);
 
+// Which host a request to an origin is for, by its Host field: what a transparent proxy reads of
+// HTTP. Empty where HTTP/1.0 leaves it out. Origin-form, or "OPTIONS *", alone: an absolute target
+// could name another host.
+Result<std::optional<HostField>> parse_host_of_request(std::string_view text, HeadLimits limits);
+
 // Method and target as they were sent, for the log of a request that was refused; cut to what a
 // log line can bear, empty where there is nothing to show. Never used for a decision.
 // Printable ASCII without spaces only; user information in front of an '@' is left out.

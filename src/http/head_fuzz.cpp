@@ -54,7 +54,9 @@ void judge(std::string_view bytes) {
   const std::string_view head = complete ? bytes.substr(0, whole.length) : bytes;
   const auto connect = parse_connect(head, kLimits);
   const auto get = parse_get(head, kLimits);
-  PENSTOCK_CHECK(complete || (!connect && !get));
+  const auto host = parse_host_of_request(head, kLimits);
+  PENSTOCK_CHECK(complete || (!connect && !get && !host));
+  PENSTOCK_CHECK(!connect || !host);
   PENSTOCK_CHECK(!connect || !get);
   if (connect) PENSTOCK_CHECK(parse_authority(connect->target.text()) == connect->target);
   if (get) PENSTOCK_CHECK(get->path.starts_with('/') && get->head == (get->method == "HEAD"));

@@ -283,5 +283,29 @@ TEST(SketchRequestLine, ShowsMethodAndTargetAsFarAsALogCanBearThem) {
   }
 }
 
+std::string host_outcome(const std::string& head) {
+  const auto host = parse_host_of_request(head, HeadLimits{});
+  if (!host) return std::string(facts(host.error().code).word);
+  if (!*host) return "none";
+  return (*host)->host + ((*host)->port ? ":" + std::to_string(*(*host)->port) : "");
+}
+
+TEST(ParseHostOfRequest, TakesTheHostOfWhatIsSentToAnOrigin) {
+  EXPECT_EQ(host_outcome("GET /a?b HTTP/1.1\r\nHost: A.example\r\n\r\n"), "a.example");
+  EXPECT_EQ(host_outcome("POST / HTTP/1.1\r\nHost: a.example:8080\r\nContent-Length: 1\r\n\r\n"),
+            "a.example:8080");
+  EXPECT_EQ(host_outcome("OPTIONS * HTTP/1.1\r\nHost: [2001:db8::1]\r\n\r\n"), "2001:db8::1");
+  EXPECT_EQ(host_outcome("GET / HTTP/1.0\r\n\r\n"), "none");
+}
+
+TEST(ParseHostOfRequest, RefusesWhatCouldNameTwoHosts) {
+  EXPECT_EQ(host_outcome("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"), "duplicate_host");
+  EXPECT_EQ(host_outcome("GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n"), "target_form");
+  EXPECT_EQ(host_outcome("CONNECT b:443 HTTP/1.1\r\nHost: a\r\n\r\n"), "target_form");
+  EXPECT_EQ(host_outcome("GET / HTTP/1.1\r\n\r\n"), "missing_host");
+  EXPECT_EQ(host_outcome("GET / HTTP/1.1\r\nHost: a b\r\n\r\n"), "bad_host");
+  EXPECT_EQ(host_outcome("GET / HTTP/1.1\r\nHost: a\r\n"), "bad_request_line") << "incomplete";
+}
+
 }  // namespace
 }  // namespace penstock::http

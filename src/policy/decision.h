@@ -19,6 +19,8 @@ namespace penstock::policy {
 enum class Mode : uint8_t { kEnforce, kReport };
 enum class TlsCheck : uint8_t { kRequired, kChecked, kIgnored };
 enum class EchCheck : uint8_t { kDeny, kAllow };
+// Whether a destination is told who the client is, and in which version of the PROXY protocol.
+enum class Announce : uint8_t { kNothing, kV1, kV2 };
 
 // Who asks. The views must outlive the call they are given to.
 struct Asker {
@@ -33,6 +35,7 @@ struct RuleFacts {
   bool allow = false;
   TlsCheck tls = TlsCheck::kChecked;
   EchCheck ech = EchCheck::kDeny;
+  Announce announce = Announce::kNothing;
   Place place;                      // of the rule in its file
   std::vector<http::ProxyUrl> via;  // parents to go through, the first that can be had; empty: none
 };

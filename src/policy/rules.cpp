@@ -54,6 +54,10 @@ bool is_loop(std::span<const IpAddress> faces, uint16_t port, const Surroundings
 
 }  // namespace
 
+bool leads_here(const Endpoint& to, const Surroundings& surroundings) {
+  return is_loop(faces_of(to.address), to.port, surroundings);
+}
+
 struct Rules::Compiled {
   Compiled(const Spec& spec, std::span<const ParsedRule> parsed);
 
@@ -77,7 +81,8 @@ Rules::Compiled::Compiled(const Spec& spec, std::span<const ParsedRule> parsed)
   addresses.reserve(spec.rules.size());
   for (size_t i = 0; i < parsed.size(); ++i) {
     const RuleSpec& rule = spec.rules[i];
-    facts.push_back({rule.name, rule.allow, rule.tls, rule.ech, rule.place, parsed[i].via});
+    facts.push_back({rule.name, rule.allow, rule.tls, rule.ech, rule.announce, rule.place,
+                     parsed[i].via});
   }
   for (const ParsedRule& rule : parsed) {
     addresses.push_back(rule.addresses.empty() ? nullptr

@@ -31,6 +31,7 @@ struct RuleSpec {
   std::vector<Located<std::string>> addresses;   // prefixes; empty: public addresses only
   TlsCheck tls = TlsCheck::kChecked;
   EchCheck ech = EchCheck::kDeny;
+  Announce announce = Announce::kNothing;
   std::vector<Located<std::string>> via;  // URLs of parents; empty: straight to the destination
 };
 
@@ -44,6 +45,9 @@ struct Surroundings {
   std::vector<Endpoint> listeners;   // never a destination. 0.0.0.0 or ::: on any own address
   std::vector<IpAddress> addresses;  // of this machine's interfaces
 };
+
+// Whether a connection to `to` would end at one of the proxy's own listeners.
+bool leads_here(const Endpoint& to, const Surroundings& surroundings);
 
 // One address and what became of it, for `explain` and for the log.
 struct JudgedAddress {

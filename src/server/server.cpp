@@ -256,9 +256,11 @@ loop::RootTask Server::drain() {
 bool Server::can_follow(const config::Config& next) const {
   std::string_view fixed;
   const auto addresses = [](const config::Config& config) {
-    std::vector<Endpoint> out;
+    std::vector<std::pair<Endpoint, config::Transparent>> out;
     out.reserve(config.listeners.size());
-    for (const auto& listener : config.listeners) out.push_back(listener.address);
+    for (const auto& listener : config.listeners) {
+      out.emplace_back(listener.address, listener.transparent);
+    }
     return out;
   };
   if (addresses(next) != addresses(*config_)) fixed = "listeners";

@@ -21,6 +21,8 @@ std::string cannot_listen(const Endpoint& at, int error, std::string_view where)
   } else if (error == EACCES) {
     advice =
         "ports below 1024 need CAP_NET_BIND_SERVICE, or a socket from systemd (penstock.socket)";
+  } else if (error == EPERM) {
+    advice = "transparent: tproxy needs CAP_NET_ADMIN (AmbientCapabilities= in the .service unit)";
   } else if (error == EADDRNOTAVAIL) {
     advice = "this machine has no interface with that address";
   }
@@ -29,15 +31,17 @@ std::string cannot_listen(const Endpoint& at, int error, std::string_view where)
 
 // One socket per worker on one port; the kernel spreads connections over them. SO_REUSEPORT would
 // also let a second penstock join in unnoticed, so a plain bind is tried first.
-std::expected<Endpoint, std::string> open_shared(const Endpoint& at, uint16_t place,
+std::expected<Endpoint, std::string> open_shared(const config::Listener& listener, uint16_t place,
                                                  uint64_t workers, OpenSockets& out) {
+  const Endpoint& at = listener.address;
+  const bool transparent = listener.transparent == config::Transparent::kTproxy;
   Endpoint bound = at;
   if (at.port != 0) {
     const auto probe = sys::open_listener(at, {.share_port = false});
     if (!probe) return std::unexpected(cannot_listen(at, probe.error(), kListenersKey));
   }
   for (uint64_t worker = 0; worker < workers; ++worker) {
-    auto fd = sys::open_listener(bound, {.share_port = true});
+    auto fd = sys::open_listener(bound, {.share_port = true, .transparent = transparent});
     if (!fd) return std::unexpected(cannot_listen(at, fd.error(), kListenersKey));
     bound = sys::local_endpoint(fd->get()).value_or(bound);
     out.per_worker[worker].push_back({std::move(*fd), place});
@@ -100,7 +104,7 @@ std::expected<OpenSockets, std::string> open_sockets(const config::Config& confi
     }
   } else {
     for (uint16_t place = 0; const config::Listener& listener : config.listeners) {
-      const auto bound = open_shared(listener.address, place++, workers, out);
+      const auto bound = open_shared(listener, place++, workers, out);
       if (!bound) return std::unexpected(bound.error());
       out.listeners.push_back(*bound);
     }

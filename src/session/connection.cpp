@@ -16,6 +16,7 @@
 #include "loop/alongside.h"
 #include "loop/bell.h"
 #include "observe/probes.h"
+#include "session/announcement.h"
 #include "session/entrance.h"
 #include "session/hello.h"
 #include "session/identify.h"
@@ -91,10 +92,12 @@ void ask_kernel(Connection& c) {
 }
 
 // Connects by one of `routes`: at once where there is a spare, which is looked at here and used
-// without a wait in between; else by a dial. Towards parents there are none.
+// without a wait in between; else by a dial. Towards parents there are none; and who is announced
+// gets a connection of its own, since whoever reads a header waits for it from the connect on.
 Task<Failure> connect(Connection& c, const std::vector<policy::Route>& routes) {
   const auto& timeouts = c.config().timeouts;
-  dial::Spares* const spares = c.story.parent ? nullptr : &c.worker.spares();
+  const bool announces = c.story.announces() != policy::Announce::kNothing;
+  dial::Spares* const spares = c.story.parent || announces ? nullptr : &c.worker.spares();
   const Instant began = c.worker.loop().read_clock();
   auto spare = spares ? spares->take(routes) : std::nullopt;
   c.story.spare = spare.has_value();
@@ -261,6 +264,7 @@ void give_permit_back(Connection& c, admission::Permit& permit, const Failure& f
 // From the first byte to a connected origin. The permit for a pending set-up ends with this frame.
 Task<Failure> set_up(Connection& c) {
   // 1. and 2. What is asked, and by whom? On a TLS listener that is said in private.
+  if (const auto failed = co_await hear_announcement(c)) co_return failed;
   if (c.tls_context()) {
     if (const auto failed = co_await secure(c)) co_return failed;
   }
@@ -302,6 +306,7 @@ Task<Failure> set_up(Connection& c) {
   const auto& now = c.worker.situation();
   if (!failure && c.situation != now && !c.adopt(now)) failure = Error{Code::kNameDenied};
   if (failure && failure->facts().side == Side::kPolicy) c.story.allowed = false;
+  if (!failure) failure = co_await announce_client(c);
   co_return failure;
 }
 

@@ -51,5 +51,7 @@ loop::Task<Result<const Entrance*>> way_in(Connection& c);
 const Entrance& http1();
 // SOCKS5 CONNECT (RFC 1928).
 const Entrance& socks5();
+// A connection that was meant for somebody else and brought here by netfilter.
+const Entrance& transparent();
 
 }  // namespace penstock::session

@@ -43,6 +43,22 @@ void who_and_what(JsonWriter& json, const Connection& c) {
   json.field("authority", target.substr(0, target.find('?')));  // a query is where secrets travel
 }
 
+// What the sender in front of us said, where there is one.
+void announced(JsonWriter& json, const Story& story) {
+  if (!story.announced) return;
+  const Announced& said = *story.announced;
+  json.field("peer", said.peer.text()).key("announced").begin_object();
+  const auto note = [&json](std::string_view name, const std::string& text) {
+    if (!text.empty()) json.field(name, text);
+  };
+  note("authority", said.authority);
+  note("alpn", said.alpn);
+  note("unique_id", said.unique_id);
+  note("tls_version", said.tls_version);
+  note("tls_name", said.tls_name);
+  json.end_object();
+}
+
 // Also where it was what refused the connection.
 void quota(JsonWriter& json, const Connection& c) {
   if (c.quota_share) {
@@ -117,20 +133,12 @@ int64_t age_us(Connection& c) {
 void write_line(Connection& c, std::string_view outcome, int64_t total_us) {
   std::string line;
   line.reserve(768);
-  std::string when, id;
+  std::string when;
   append_utc(when, std::chrono::system_clock::now());
-  const auto part = [&](uint64_t number) {
-    char digits[17];
-    const auto end = std::to_chars(digits, digits + sizeof(digits), number, 16).ptr;
-    if (!id.empty()) id += '-';
-    id.append(digits, end);
-  };
-  part(c.worker.epoch());
-  part(static_cast<uint64_t>(c.worker.number()));
-  part(c.story.number);
   JsonWriter json(line);
-  json.begin_object().field("time", when).field("id", id).field("worker", c.worker.number());
+  json.begin_object().field("time", when).field("id", log_id(c)).field("worker", c.worker.number());
   who_and_what(json, c);
+  announced(json, c.story);
   security(json, c);
   quota(json, c);
   judgement(json, c.story);
@@ -155,6 +163,18 @@ void note_server_hello(Story& story) {
 }
 
 }  // namespace
+
+std::string log_id(const Connection& c) {
+  std::string id;
+  for (const uint64_t number :
+       {uint64_t{c.worker.epoch()}, static_cast<uint64_t>(c.worker.number()), c.story.number}) {
+    char digits[17];
+    const auto end = std::to_chars(digits, digits + sizeof(digits), number, 16).ptr;
+    if (!id.empty()) id += '-';
+    id.append(digits, end);
+  }
+  return id;
+}
 
 void settle(Connection& c) {
   Metrics& metrics = c.worker.metrics();

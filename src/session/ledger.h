@@ -9,6 +9,9 @@ namespace penstock::session {
 // When the connection has ended.
 void settle(Connection& c);
 
+// What tells this connection from every other, also of other runs: the log's `id`.
+std::string log_id(const Connection& c);
+
 // For a tunnel that goes on: the same line with outcome "open".
 void log_progress(Connection& c);
 

@@ -14,7 +14,7 @@
 namespace penstock::session {
 
 // The log's words for the protocols in which clients ask.
-inline constexpr std::array<std::string_view, 2> kProtocols = {"http/1.1", "socks5"};
+inline constexpr std::array<std::string_view, 3> kProtocols = {"http/1.1", "socks5", "transparent"};
 
 // What became of an attempt to say who one is.
 enum class LoginResult : uint8_t { kAccepted, kCached, kRejected, kLimited, kBusy };

@@ -80,6 +80,16 @@ struct HelloNotes {
   Instant passed_on = kNever;
 };
 
+// Of a connection that began with a PROXY protocol header: who sent it, and what else it said.
+struct Announced {
+  Endpoint peer;
+  std::string authority;
+  std::string alpn;
+  std::string unique_id;
+  std::string tls_version;
+  std::string tls_name;
+};
+
 struct Story {
   uint64_t number = 0;  // counts the worker's connections
   Endpoint client;
@@ -90,6 +100,7 @@ struct Story {
   const policy::RuleFacts* rule = nullptr;  // lives as long as the connection's Situation
   std::unique_ptr<HelloNotes> hello;
   std::unique_ptr<ParentNotes> parent;  // the last one that was tried; null: none
+  std::unique_ptr<Announced> announced;
   StepTimes times;
   tunnel::Carried up;
   tunnel::Carried down;
@@ -111,6 +122,8 @@ struct Story {
   bool unread_hello : 1 = false;  // the first bytes were not looked at, or could not be read
 
   Outcome outcome() const;
+  // What its rule says of that.
+  policy::Announce announces() const { return rule ? rule->announce : policy::Announce::kNothing; }
   // Admission said no: notes what the client is told of it.
   Error deny(const admission::Denial& denial);
   // When it became a tunnel; only where it did.

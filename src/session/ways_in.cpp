@@ -7,6 +7,7 @@ namespace penstock::session {
 using config::Protocol;
 
 loop::Task<Result<const Entrance*>> way_in(Connection& c) {
+  if (c.listener().transparent != config::Transparent::kNo) co_return &transparent();
   if (c.early.empty()) {
     if (const auto failed = co_await hear_more(c, head_deadline(c))) {
       co_return std::unexpected(*failed);

@@ -216,6 +216,10 @@ void Connection::end(Code why) {
 bool Connection::adopt(const SituationPtr& now) {
   const policy::Decision decision = judge(*now);
   if (!decision.allowed) return false;
+  // An origin that was told nothing of its client would take the client's bytes for the header that
+  // the new rule promises it.
+  const auto announces = decision.rule ? decision.rule->announce : policy::Announce::kNothing;
+  if (story.established && announces != story.announces()) return false;
   situation = now;
   story.rule = decision.rule;
   story.would_deny |= decision.would_deny;

@@ -14,6 +14,10 @@
 namespace penstock::sys {
 namespace {
 
+// SO_ORIGINAL_DST of linux/netfilter_ipv4.h, IP6T_SO_ORIGINAL_DST of its sister for IPv6: headers
+// that do not go together with netinet/in.h.
+constexpr int kOriginalDestination = 80;
+
 struct SocketAddress {
   sockaddr_storage storage{};
   socklen_t length = sizeof(sockaddr_storage);
@@ -85,6 +89,11 @@ SysResult<Fd> open_listener(const Endpoint& at, const ListenOptions& options) {
   set_option(fd->get(), SOL_SOCKET, SO_REUSEADDR, 1);
   if (options.share_port) set_option(fd->get(), SOL_SOCKET, SO_REUSEPORT, 1);
   if (at.address.v6) set_option(fd->get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
+  if (options.transparent) {
+    const int error = at.address.v6 ? set_option(fd->get(), IPPROTO_IPV6, IPV6_TRANSPARENT, 1)
+                                    : set_option(fd->get(), IPPROTO_IP, IP_TRANSPARENT, 1);
+    if (error < 0) return std::unexpected(-error);
+  }
   SocketAddress address = to_sockaddr(at);
   if (const int error = calls::bind(fd->get(), address.get(), address.length); error < 0) {
     return std::unexpected(-error);
@@ -136,6 +145,17 @@ Errno pending_error(int fd) {
 std::optional<Endpoint> local_endpoint(int fd) {
   SocketAddress address;
   if (calls::getsockname(fd, address.get(), &address.length) < 0) return std::nullopt;
+  return from_sockaddr(address.storage);
+}
+
+std::optional<Endpoint> original_destination(int fd) {
+  const auto here = local_endpoint(fd);
+  if (!here) return std::nullopt;
+  SocketAddress address;
+  const int level = here->address.v6 ? IPPROTO_IPV6 : IPPROTO_IP;
+  if (calls::getsockopt(fd, level, kOriginalDestination, address.get(), &address.length) < 0) {
+    return std::nullopt;
+  }
   return from_sockaddr(address.storage);
 }
 

@@ -20,6 +20,9 @@ using SysResult = std::expected<T, Errno>;
 struct ListenOptions {
   bool share_port = false;  // SO_REUSEPORT: one listener per worker on the same port
   int backlog = 4096;
+  // IP_TRANSPARENT: what netfilter's tproxy brings arrives under the address it was sent to. Needs
+  // CAP_NET_ADMIN (EPERM).
+  bool transparent = false;
 };
 
 SysResult<Fd> open_listener(const Endpoint& at, const ListenOptions& options);
@@ -38,6 +41,9 @@ SysResult<Fd> start_connect(const Endpoint& to, const std::optional<IpAddress>& 
 
 Errno pending_error(int fd);  // SO_ERROR; 0: connected
 std::optional<Endpoint> local_endpoint(int fd);
+// Where the peer had sent it before netfilter redirected it here (SO_ORIGINAL_DST); empty: it was
+// not, or there is no connection tracking.
+std::optional<Endpoint> original_destination(int fd);
 
 void set_no_delay(int fd);
 // An urgent byte is a byte of the stream (RFC 6093, section 6); out of line it would be lost.

@@ -234,7 +234,8 @@ def chromium(home, page, *options):
                "--virtual-time-budget=10000", *options, "--dump-dom", page, env={"HOME": str(home)})
 
 
-def test_chromium_loads_a_page_with_everything_on_it(site, url, proxy, tmp_path):
+def load_page_in_chromium(site, proxy_server, tmp_path):
+    """A page with a style, a picture, data and a script from another host, through the proxy."""
     files = {"index.html": PAGE.replace("@PORT@", str(site.port)),
              "style.css": "body { color: rgb(1, 2, 3) }", "script.js": "var fromScript = 'script';",
              "picture.svg": "<svg xmlns='http://www.w3.org/2000/svg' width='1' height='1'/>",
@@ -242,7 +243,11 @@ def test_chromium_loads_a_page_with_everything_on_it(site, url, proxy, tmp_path)
     for name, text in files.items():
         (site.root / name).write_text(text)
     trust(tmp_path, site.ca)
-    done = chromium(tmp_path, f"{site.url}/index.html", f"--proxy-server={url}",
+    done = chromium(tmp_path, f"{site.url}/index.html", f"--proxy-server={proxy_server}",
                     "--proxy-bypass-list=<-loopback>")
     assert b"loaded 0123456789 script true true" in done.stdout, (done.stdout, done.stderr[-3000:])
+
+
+def test_chromium_loads_a_page_with_everything_on_it(site, url, proxy, tmp_path):
+    load_page_in_chromium(site, url, tmp_path)
     proxy.wait_log(authority=f"static.test:{site.port}", sni="static.test", status=200)

@@ -9,7 +9,7 @@ import pytest
 import socks
 from names import Names, table
 from origins import closed_port
-from test_clients import PAGE, digest, run, trust
+from test_clients import digest, load_page_in_chromium, run
 from wire import connect_head, eventually, parse_reply, read_exactly, read_to_end
 
 NAMES = {"app.test": ["127.0.0.1"], "static.test": ["127.0.0.1"], "inside.test": ["10.1.1.1"],
@@ -250,18 +250,5 @@ def test_git_reads_a_repository(site, at, tmp_path):
 
 
 def test_chromium(site, at, proxy, tmp_path):
-    files = {"index.html": PAGE.replace("@PORT@", str(site.port)),
-             "style.css": "body { color: rgb(1, 2, 3) }", "script.js": "var fromScript = 'script';",
-             "picture.svg": "<svg xmlns='http://www.w3.org/2000/svg' width='1' height='1'/>",
-             **{f"data{i}": str(i) for i in range(10)}}
-    for name, text in files.items():
-        (site.root / name).write_text(text)
-    trust(tmp_path, site.ca)
-    done = run("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
-               "--no-first-run", "--disable-background-networking", "--disable-component-update",
-               "--disable-sync", "--disable-dev-shm-usage", f"--user-data-dir={tmp_path}/profile",
-               f"--proxy-server=socks5://{at}", "--proxy-bypass-list=<-loopback>",
-               "--virtual-time-budget=10000", "--dump-dom", f"{site.url}/index.html",
-               env={"HOME": str(tmp_path)})
-    assert b"loaded 0123456789 script true true" in done.stdout, (done.stdout, done.stderr[-3000:])
+    load_page_in_chromium(site, f"socks5://{at}", tmp_path)
     proxy.wait_log(authority=f"static.test:{site.port}", protocol="socks5", sni="static.test")
