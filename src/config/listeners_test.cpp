@@ -29,9 +29,9 @@ TEST(Listeners, SpeakHttpAloneUnlessTheySayMore) {
   EXPECT_TRUE(listener("protocols: [http, socks5]").speaks(Protocol::kSocks5));
   EXPECT_FALSE(listener("protocols: [socks5]").speaks(Protocol::kHttp));
   EXPECT_EQ(report("protocols: [socks4]"),
-            "f:2:41: listeners[0].protocols[0]: found \"socks4\"; expected http or socks5\n");
+            "f:2:42: listeners[0].protocols[0]: found \"socks4\"; expected http or socks5\n");
   EXPECT_EQ(report("protocols: []"),
-            "f:2:40: listeners[0].protocols: the list is empty; name at least one, or leave the "
+            "f:2:41: listeners[0].protocols: the list is empty; name at least one, or leave the "
             "key out\n");
 }
 
@@ -46,12 +46,12 @@ TEST(Listeners, TrustTheSendersThatTheyName) {
 
 TEST(Listeners, AreToldWhatIsWrongWithTheirSenders) {
   EXPECT_EQ(report("proxy_protocol: {}"),
-            "f:2:45: listeners[0].proxy_protocol: key \"from\" is missing\n");
+            "f:2:46: listeners[0].proxy_protocol: key \"from\" is missing\n");
   EXPECT_EQ(report("proxy_protocol: {from: [10.0.0.1/8]}"),
-            "f:2:53: listeners[0].proxy_protocol.from[0]: found \"10.0.0.1/8\"; expected an "
+            "f:2:54: listeners[0].proxy_protocol.from[0]: found \"10.0.0.1/8\"; expected an "
             "address or a range without host bits, such as 10.0.0.0/8 or \"fd00::/8\"\n");
   EXPECT_EQ(report("proxy_protocol: {from: []}"),
-            "f:2:52: listeners[0].proxy_protocol.from: the list is empty; name at least one, or "
+            "f:2:53: listeners[0].proxy_protocol.from: the list is empty; name at least one, or "
             "leave the key out\n");
 }
 
@@ -59,9 +59,9 @@ TEST(Listeners, ThatAreTransparentAreNothingElse) {
   EXPECT_EQ(listener("transparent: tproxy").transparent, Transparent::kTproxy);
   EXPECT_EQ(listener("transparent: redirect").transparent, Transparent::kRedirect);
   EXPECT_EQ(report("transparent: yes"),
-            "f:2:42: listeners[0].transparent: found \"yes\"; expected redirect or tproxy\n");
+            "f:2:43: listeners[0].transparent: found \"yes\"; expected redirect or tproxy\n");
   EXPECT_EQ(report("transparent: tproxy, protocols: [http]"),
-            "f:2:61: listeners[0].protocols: has no meaning with transparent, where clients do not "
+            "f:2:62: listeners[0].protocols: has no meaning with transparent, where clients do not "
             "know that there is a proxy; remove it\n");
 }
 

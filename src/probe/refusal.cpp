@@ -41,6 +41,7 @@ constexpr std::pair<std::string_view, std::string_view> kErrors[] = {
     {"http_request_error", "The proxy could not read the request: the details say why."},
     {"http_request_denied",
      "The proxy's policy does not allow this origin for you: ask whoever runs the proxy."},
+    {"http_protocol_error", "The next proxy's answer was no HTTP: is it a proxy?"},
     {"http_response_incomplete", "The next proxy's answer broke off."},
     {"http_upgrade_failed", "The next proxy did not switch to what this one asked for."},
     {"proxy_internal_response", "The proxy answered by itself, and did not ask the origin."},

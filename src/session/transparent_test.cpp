@@ -14,7 +14,6 @@ TEST_F(TransparentClients, AreNoneWhereTheyCameToTheListenerItself) {
   config->listeners[0].transparent = config::Transparent::kRedirect;
   worker_->adopt(std::make_shared<const Situation>(std::move(config), surroundings_));
   Peer client = connect();
-  client.say(client_hello("a.example"));
   until_over(client);
   client.close();
   expect_ending("refused", "loop", 502);

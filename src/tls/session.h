@@ -3,7 +3,7 @@
 // FIN, the client's is its close_notify. A FIN without one is a stream cut short, which anybody on
 // the way could have done: it is an error like a reset (RFC 8446 section 6.1).
 // Thread: the worker's.   Lifetime: shorter than the stream's, which stays where it is.
-// Cost: OpenSSL's session, about 10 KiB; a buffer only while a record is incomplete or unsent.
+// Cost: OpenSSL's session, about 14 KiB; a buffer only while a record is incomplete or unsent.
 #pragma once
 
 #include <cstdint>

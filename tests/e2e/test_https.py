@@ -146,6 +146,16 @@ def test_a_client_that_does_not_read_holds_its_origin_back(penstock, certificate
     assert proxy.rss_anon_kib() - before < 10 * 300
 
 
+def test_an_idle_tunnel_takes_less_than_20_kib(penstock, certificate, authority, echo):
+    proxy = penstock({**listening(certificate), "workers": 1})
+    held = [tunnel(proxy, authority, echo.authority) for _ in range(50)]
+    before = proxy.rss_anon_kib()
+    held += [tunnel(proxy, authority, echo.authority) for _ in range(250)]
+    each = (proxy.rss_anon_kib() - before) / 250
+    print(f"{each:.1f} KiB per idle tunnel")
+    assert 0 < each < 20
+
+
 def test_bytes_behind_the_request_are_delivered_first(proxy, authority, echo):
     sock = secure(proxy, authority)
     sock.sendall(connect_head(echo.authority) + b"early")
