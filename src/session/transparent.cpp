@@ -125,7 +125,7 @@ class TransparentWay final : public Entrance {
     http::HeadReader reader(head_limits(c));
     const auto complete = reader.advance(heard(c));
     if (!complete || !*complete) return {};
-    return http::refusal_reply(error, retry_after, c.story.cause);
+    return http::refusal_reply(error, {.retry_after = retry_after, .cause = c.story.cause});
   }
 };
 
