@@ -8,10 +8,10 @@
 namespace penstock {
 namespace {
 
-constexpr int8_t kNone = -1;
+constexpr uint8_t kNone = 0xff;
 
-constexpr std::array<int8_t, 256> alphabet(char sixty_two, char sixty_three) {
-  std::array<int8_t, 256> out{};
+constexpr std::array<uint8_t, 256> alphabet(char sixty_two, char sixty_three) {
+  std::array<uint8_t, 256> out{};
   for (int byte = 0; byte < 256; ++byte) {
     const char c = static_cast<char>(byte);
     int value = kNone;
@@ -19,7 +19,7 @@ constexpr std::array<int8_t, 256> alphabet(char sixty_two, char sixty_three) {
     if (is_alpha(c)) value = c >= 'a' ? 26 + (c - 'a') : c - 'A';
     if (c == sixty_two) value = 62;
     if (c == sixty_three) value = 63;
-    out[static_cast<size_t>(byte)] = static_cast<int8_t>(value);
+    out[static_cast<size_t>(byte)] = static_cast<uint8_t>(value);
   }
   return out;
 }
@@ -27,16 +27,16 @@ constexpr std::array<int8_t, 256> alphabet(char sixty_two, char sixty_three) {
 constexpr auto kPlain = alphabet('+', '/');
 constexpr auto kUrl = alphabet('-', '_');
 
-std::optional<std::string> decode(std::string_view text, const std::array<int8_t, 256>& values) {
+std::optional<std::string> decode(std::string_view text, const std::array<uint8_t, 256>& values) {
   if (text.size() % 4 == 1) return std::nullopt;
   std::string out;
   out.reserve(text.size() * 3 / 4);
   uint32_t bits = 0;
   int held = 0;
   for (const char c : text) {
-    const int8_t value = values[static_cast<uint8_t>(c)];
+    const uint8_t value = values[static_cast<uint8_t>(c)];
     if (value == kNone) return std::nullopt;
-    bits = bits << 6 | static_cast<uint32_t>(value);
+    bits = bits << 6 | value;
     held += 6;
     if (held < 8) continue;
     held -= 8;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <utility>
 
 #include "config/scalars.h"
 #include "policy/address_class.h"
@@ -31,10 +32,10 @@ void warn_of_names(const Config& config, const policy::LocatedWords& identities,
   if (!config.identity_specs.empty()) return;
   for (const auto* words : {&identities, &groups}) {
     if (words->empty()) continue;
-    const std::string key = words == &groups ? "groups" : "identities";
-    warnings.push_back(
-        {words->front().place, key + ": nothing identifies clients (there is no `identity:`), so " +
-                                   whose + "\" matches nobody"});
+    std::string said = words == &groups ? "groups" : "identities";
+    said.append(": nothing identifies clients (there is no `identity:`), so ");
+    said.append(whose).append("\" matches nobody");
+    warnings.push_back({words->front().place, std::move(said)});
     return;
   }
 }

@@ -6,7 +6,8 @@ namespace penstock::identity {
 namespace {
 
 TEST(ACertificate, NamesItsHolderInTheFieldThatIsAskedFor) {
-  const Certificate one{"CN=ann,O=Corp", {"ann.corp.example"}, {"ann@corp.example"}, {"spiffe://corp/ann"}};
+  const Certificate one{
+      "CN=ann,O=Corp", {"ann.corp.example"}, {"ann@corp.example"}, {"spiffe://corp/ann"}};
   EXPECT_EQ(identity_in(one, CertificateField::kSubject), "CN=ann,O=Corp");
   EXPECT_EQ(identity_in(one, CertificateField::kDns), "ann.corp.example");
   EXPECT_EQ(identity_in(one, CertificateField::kEmail), "ann@corp.example");

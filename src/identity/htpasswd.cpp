@@ -107,7 +107,7 @@ std::expected<Passwords, Faults> Passwords::parse(std::string_view text) {
       wrong = "has a hash that is damaged; " + std::string(kRight);
     }
     if (!wrong.empty()) {
-      blame("user \"" + user + "\" " + wrong);
+      blame(std::string("user \"").append(user).append("\" ").append(wrong));
     } else if (!out.users_.try_emplace(user, out.hashes_.size()).second) {
       blame("user \"" + user + "\" stands twice");
     } else {

@@ -114,9 +114,8 @@ std::string ecdsa_der(std::string_view signature) {
   const Owned<ECDSA_SIG> parts(ECDSA_SIG_new());
   auto r = number_of(signature.substr(0, kCoordinateBytes));
   auto s = number_of(signature.substr(kCoordinateBytes));
-  if (ECDSA_SIG_set0(parts.get(), r.get(), s.get()) != 1) return {};
-  (void)r.release();
-  (void)s.release();
+  if (!parts || !r || !s) return {};
+  ECDSA_SIG_set0(parts.get(), r.release(), s.release());  // fails for null only
   unsigned char* der = nullptr;
   const int size = i2d_ECDSA_SIG(parts.get(), &der);
   if (size <= 0) return {};
