@@ -116,6 +116,7 @@ std::string_view word(admission::Each each) {
 // Without their credentials.
 std::vector<std::string> parents_of(const policy::RuleFacts& rule) {
   std::vector<std::string> out;
+  out.reserve(rule.via.size());
   for (const auto& parent : rule.via) out.push_back(parent.text());
   return out;
 }

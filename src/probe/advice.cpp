@@ -36,7 +36,6 @@ std::string what_happened(Phase phase, const LinkFault& fault, const Ends& ends)
     case Kind::kTimedOut:
       return fmt::format("timed out: {} within {} from {}.", waited_for(phase),
                          config::duration_text(ends.patience), who);
-    case Kind::kRefused: return fmt::format("{}: {}.", fault.words, who);
     default: return fmt::format("{}: {}.", fault.words, who);
   }
 }

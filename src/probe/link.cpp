@@ -39,6 +39,7 @@ class Race {
   // Until one has connected, one has failed (and is gone), or `until` has passed.
   std::optional<Reached> wait(Instant until) {
     std::vector<pollfd> waiting;
+    waiting.reserve(attempts_.size());
     for (const Attempt& attempt : attempts_) waiting.push_back({attempt.fd.get(), POLLOUT, 0});
     ::poll(waiting.data(), waiting.size(), millis_until(std::min(until, deadline_)));
     for (size_t i = waiting.size(); i-- > 0;) {

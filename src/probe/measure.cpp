@@ -55,9 +55,9 @@ class Measurement {
   bool read_connect_answer();
   bool established(std::string_view received, const http::Answer& answer);
   void add_proxys_share(std::string_view head);
-  bool refused(std::string received, const http::Answer& answer);
+  bool refused(const std::string& received, const http::Answer& answer);
   bool trusted(Phase phase, const TlsFacts& facts, const std::string& who);
-  bool read_body(std::string received, http::BodyReader body);
+  bool read_body(const std::string& received, http::BodyReader body);
 
   const http::Authority& next_hop() const {
     return proxy_ ? proxy_->authority : options_.url.authority;
@@ -221,7 +221,7 @@ void Measurement::add_proxys_share(std::string_view head) {
   }
 }
 
-bool Measurement::refused(std::string received, const http::Answer& answer) {
+bool Measurement::refused(const std::string& received, const http::Answer& answer) {
   const Instant heard = link_->heard();
   const std::string head(http::final_head(received, answer.length));
   std::string body = received.substr(answer.length);
@@ -325,7 +325,7 @@ bool Measurement::read_answer() {
   }
 }
 
-bool Measurement::read_body(std::string received, http::BodyReader body) {
+bool Measurement::read_body(const std::string& received, http::BodyReader body) {
   std::vector<uint8_t> buffer(size_t{64} << 10);
   const Instant until = deadline();
   std::string_view piece = received;

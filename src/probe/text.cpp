@@ -240,6 +240,7 @@ std::string model_text(const Found& found, const Style& style) {
   fmt::format_to(Output(out), "  {:<22}{:>12}{:>12}{:>12}\n", "phase, ms", all[0].name, all[1].name,
                  all[2].name);
   std::vector<const Timeline*> timelines;
+  timelines.reserve(all.size());
   for (const Named& one : all) timelines.push_back(&one.timeline);
   for (const Phase phase : phases_of(timelines)) {
     if (is_instant(phase) || phase == Phase::kDownload) continue;
