@@ -14,7 +14,7 @@ using testing::HasSubstr;
 
 config::Config listening_on(std::initializer_list<Endpoint> at) {
   config::Config out;
-  for (const Endpoint& endpoint : at) out.listeners.push_back({endpoint, {}});
+  for (const Endpoint& endpoint : at) out.listeners.emplace_back().address = endpoint;
   return out;
 }
 Endpoint loopback(uint16_t port) {

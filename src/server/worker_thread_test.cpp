@@ -60,7 +60,7 @@ class Threads : public testing::Test {
  protected:
   std::vector<std::unique_ptr<WorkerThread>> start(int count, std::vector<sys::Fd> inherited = {}) {
     config::Config config;
-    config.listeners.push_back({*Endpoint::parse("127.0.0.1:0"), {}});
+    config.listeners.emplace_back().address = *Endpoint::parse("127.0.0.1:0");
     auto sockets = open_sockets(config, static_cast<uint64_t>(count), std::move(inherited)).value();
     at_ = sockets.listeners[0];
     std::vector<std::unique_ptr<WorkerThread>> out;
