@@ -127,6 +127,7 @@ def test_a_tunnel_that_is_cut_has_no_orderly_end(proxy, authority, listener):
         pass
 
 
+@pytest.mark.release_only  # memory, of which a sanitizer takes more
 def test_a_client_that_does_not_read_holds_its_origin_back(penstock, certificate, authority,
                                                             listener):
     proxy = penstock(listening(certificate))
@@ -146,6 +147,7 @@ def test_a_client_that_does_not_read_holds_its_origin_back(penstock, certificate
     assert proxy.rss_anon_kib() - before < 10 * 300
 
 
+@pytest.mark.release_only  # memory, of which a sanitizer takes more
 def test_an_idle_tunnel_takes_less_than_20_kib(penstock, certificate, authority, echo):
     proxy = penstock({**listening(certificate), "workers": 1})
     held = [tunnel(proxy, authority, echo.authority) for _ in range(50)]

@@ -265,6 +265,7 @@ def memory_of(process):
                 pass
 
 
+@pytest.mark.release_only  # a sanitizer has terabytes of address space to look through
 def test_no_secret_is_anywhere(proxy, echo):
     tunnel = ask_as(proxy, echo.authority, "ann", PASSWORD)
     assert tunnel.echoes()
