@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "base/words.h"
 #include "dns/message.h"
-#include "dns/words.h"
 #include "http/authority.h"
 
 namespace penstock::dns {

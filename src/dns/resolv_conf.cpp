@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "base/ascii.h"
+#include "base/words.h"
 #include "dns/message.h"
-#include "dns/words.h"
 #include "http/authority.h"
 
 namespace penstock::dns {

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/ascii.h"
+#include "base/words.h"
 #include "identity/identity.h"
 
 namespace penstock::identity {
@@ -87,9 +88,7 @@ std::expected<Passwords, Faults> Passwords::parse(std::string_view text) {
   Faults faults;
   if (text.size() > kUsersBytesMax) return std::unexpected(Faults{{{}, "is larger than 8 MiB"}});
   for (int number = 1; !text.empty(); ++number) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
+    std::string_view line = take_line(text);
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.empty() || line.starts_with('#')) continue;
     // Never the line itself: it may be a password.

@@ -10,6 +10,7 @@
 
 #include "base/base64.h"
 #include "base/bytes.h"
+#include "identity/base64url_test.h"
 #include "identity/jwt.h"
 
 namespace {
@@ -18,16 +19,6 @@ using namespace penstock;
 using namespace penstock::identity;
 
 constexpr int64_t kNow = 1'700'000'000;
-
-std::string base64url(std::string_view bytes) {
-  std::string out(4 * ((bytes.size() + 2) / 3) + 1, '\0');
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                                   bytes_of(bytes).data(), static_cast<int>(bytes.size()));
-  out.resize(static_cast<size_t>(size));
-  while (out.ends_with('=')) out.pop_back();
-  for (char& c : out) c = c == '+' ? '-' : c == '/' ? '_' : c;
-  return out;
-}
 
 struct Free {
   void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }

@@ -24,6 +24,10 @@ Moved Stream::read(std::span<uint8_t> into) {
     if (moved.would_block()) source_.clear(kReadable);
     return moved;
   }
+  return read_socket(into);
+}
+
+Moved Stream::read_socket(std::span<uint8_t> into) {
   const Moved moved{sys::calls::recv(fd_.get(), into.data(), into.size())};
   // A short read emptied the socket, so the next one would only say EAGAIN; unless a FIN or an
   // error is waiting behind the bytes, which no further edge would announce.
@@ -38,6 +42,10 @@ Moved Stream::write(std::span<const uint8_t> from) {
     if (moved.would_block()) source_.clear(kWritable);
     return moved;
   }
+  return write_socket(from);
+}
+
+Moved Stream::write_socket(std::span<const uint8_t> from) {
   const Moved moved{sys::calls::send(fd_.get(), from.data(), from.size())};
   const bool filled = moved.bytes() && static_cast<size_t>(moved.count) < from.size();
   if (moved.would_block() || filled) source_.clear(kWritable);

@@ -70,6 +70,9 @@ class Stream {
 
   Moved read(std::span<uint8_t> into);
   Moved write(std::span<const uint8_t> from);
+  // The same of the socket itself, whatever stands between: for what stands there.
+  Moved read_socket(std::span<uint8_t> into);
+  Moved write_socket(std::span<const uint8_t> from);
   // Open, and the peer has said nothing: no byte, no end and no reset is there to be read. Asks the
   // kernel, since what epoll has reported may be a turn old.
   bool silent() const;

@@ -73,6 +73,10 @@ std::vector<std::string> parse_groups(const LocatedWords& words, Faults& faults)
   return parse_names(words, "groups: a group", faults);
 }
 
+bool has_glob(std::string_view name) {
+  return name.find('*') != name.npos;
+}
+
 bool glob_matches(std::string_view pattern, std::string_view text) {
   size_t p = 0;
   size_t t = 0;
@@ -98,10 +102,10 @@ bool glob_matches(std::string_view pattern, std::string_view text) {
 
 Names::Names(std::span<const std::string> names) {
   for (const std::string& name : names) {
-    if (name.find('*') == name.npos) {
-      names_.add(name);
-    } else {
+    if (has_glob(name)) {
       globs_.push_back(name);
+    } else {
+      names_.add(name);
     }
   }
 }

@@ -14,6 +14,7 @@
 
 namespace penstock::policy {
 
+bool has_glob(std::string_view name);
 // `pattern` with '*' for any run of characters, against all of `text`. Case matters. Linear in the
 // product of the sizes at worst, never exponential: identities come from clients.
 bool glob_matches(std::string_view pattern, std::string_view text);

@@ -10,10 +10,6 @@ namespace {
 // Up to here, walking a list costs less than finding the asker in an index.
 constexpr size_t kShortList = 16;
 
-bool has_glob(const std::string& name) {
-  return name.find('*') != name.npos;
-}
-
 // Names, and nothing but names.
 bool are_names(const std::vector<std::string>& list) {
   return !list.empty() && std::ranges::none_of(list, has_glob);

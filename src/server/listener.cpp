@@ -4,9 +4,9 @@
 #include <cerrno>
 
 #include "http/reply.h"
-#include "session/refusal.h"
 #include "sys/calls.h"
 #include "sys/socket.h"
+#include "tls/records.h"
 
 namespace penstock::server {
 namespace {
@@ -92,9 +92,8 @@ void Listener::shed_one() {
   reserve_.reset();
   if (auto accepted = sys::accept_connection(fd_.get())) {
     worker_.metrics().shed.add();
-    const auto& tls = worker_.situation()->tls_contexts;
-    const bool secured = place_ < tls.size() && tls[place_];
-    const std::string reply = secured ? std::string(session::shed_alert())
+    const bool secured = worker_.situation()->tls_context(place_) != nullptr;
+    const std::string reply = secured ? std::string(tls::kInternalError)
                                       : http::refusal_reply(Error{Code::kNoDescriptor}, {1});
     sys::calls::send(accepted->fd.get(), reply.data(), reply.size());
     sys::calls::shutdown(accepted->fd.get(), SHUT_WR);

@@ -24,24 +24,17 @@ void take_in(Connection& c, const announce::Header& header) {
 }  // namespace
 
 Task<Failure> hear_announcement(Connection& c) {
-  if (c.listener().announcers.empty()) co_return std::nullopt;
   // Not one byte of a stranger's is read: whoever could send a header could be any client.
   if (!c.listener().trusts(c.story.client.address)) co_return Error{Code::kUntrustedSender};
-  for (;;) {
-    const auto reading = announce::read_header(c.early);
-    if (!reading) co_return reading.error();
-    if (*reading) {
-      take_in(c, (*reading)->message);
-      use_up(c, (*reading)->length);
-      co_return std::nullopt;
-    }
-    if (const auto failed = co_await hear_more(c, head_deadline(c))) co_return failed;
-  }
+  const auto taken = co_await hear_message(c, announce::read_header);
+  if (!taken) co_return taken.error();
+  take_in(c, taken->message);
+  use_up(c, taken->length);
+  co_return std::nullopt;
 }
 
 Task<Failure> announce_client(Connection& c) {
   const policy::Announce version = c.story.announces();
-  if (version == policy::Announce::kNothing) co_return std::nullopt;
   const std::string id = log_id(c);
   const std::string_view name = c.story.target.literal ? "" : std::string_view(c.story.target.host);
   const announce::Announcement announcement{c.story.client, c.story.route, name, id};

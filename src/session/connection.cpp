@@ -10,6 +10,7 @@
 #include "session/connection.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "dial/reach.h"
@@ -122,10 +123,23 @@ Task<Failure> connect(Connection& c, const std::vector<policy::Route>& routes) {
   co_return std::nullopt;
 }
 
+// Which of `addresses` may be dialled, or why none.
+Result<std::vector<policy::Route>> judge_addresses(Connection& c, const policy::Decision& decision,
+                                                   std::span<const IpAddress> addresses) {
+  c.story.step = Step::kJudgeAddresses;
+  Code why = Code::kAddressDenied;
+  bool would_deny = false;
+  auto routes = c.config().rules->judge_addresses(decision, c.asker(), c.story.target, addresses,
+                                                  c.situation->surroundings, &why, &would_deny);
+  c.story.would_deny |= would_deny;
+  probe::judge_addresses(c.step_end(0, routes.empty() ? probe::word(why) : ""), routes.size());
+  if (routes.empty()) return fail(why);
+  return routes;
+}
+
 // Resolves, judges and dials. When the first answer led nowhere and the other address family was
 // still to come, that is waited for and judged in the same way: dialling itself never resolves.
 Task<Failure> reach_origin(Connection& c, const policy::Decision& decision) {
-  const auto& config = c.config();
   dns::Wanted wanted = dns::Wanted::kSoon;
   std::vector<IpAddress> tried;
   Failure failure;
@@ -145,20 +159,14 @@ Task<Failure> reach_origin(Connection& c, const policy::Decision& decision) {
 
     // 6. May that be reached? An allowed name may still point inside our network, and every
     // address it has is judged.
-    c.story.step = Step::kJudgeAddresses;
-    Code why = Code::kAddressDenied;
-    bool would_deny = false;
-    const auto routes = config.rules->judge_addresses(decision, c.asker(), c.story.target, fresh,
-                                                      c.situation->surroundings, &why, &would_deny);
-    c.story.would_deny |= would_deny;
-    probe::judge_addresses(c.step_end(0, routes.empty() ? probe::word(why) : ""), routes.size());
-    if (!routes.empty()) {
+    const auto routes = judge_addresses(c, decision, fresh);
+    if (routes) {
       // 7. Reach it. From here on the name is only a label: what is dialled was judged.
       c.story.step = Step::kDial;
-      failure = co_await connect(c, routes);
+      failure = co_await connect(c, *routes);
       if (!failure || failure->code == Code::kClientGone) co_return failure;
     } else if (!failure) {
-      failure = Error{why};
+      failure = routes.error();
     }
     if (answer->complete) co_return failure;
     tried.insert(tried.end(), fresh.begin(), fresh.end());
@@ -170,14 +178,8 @@ Task<Failure> reach_origin(Connection& c, const policy::Decision& decision) {
 // and the parent's to judge by where it leads.
 Failure judge_literal(Connection& c, const policy::Decision& decision) {
   if (!c.story.target.literal) return std::nullopt;
-  c.story.step = Step::kJudgeAddresses;
-  Code why = Code::kAddressDenied;
-  bool would_deny = false;
-  const auto routes = c.config().rules->judge_addresses(
-      decision, c.asker(), c.story.target, {{*c.story.target.literal}}, c.situation->surroundings,
-      &why, &would_deny);
-  c.story.would_deny |= would_deny;
-  return routes.empty() ? Failure(Error{why}) : std::nullopt;
+  const auto routes = judge_addresses(c, decision, {&*c.story.target.literal, 1});
+  return routes ? Failure() : routes.error();
 }
 
 Task<Failure> try_parent(Connection& c, const policy::Decision& decision,
@@ -264,7 +266,9 @@ void give_permit_back(Connection& c, admission::Permit& permit, const Failure& f
 // From the first byte to a connected origin. The permit for a pending set-up ends with this frame.
 Task<Failure> set_up(Connection& c) {
   // 1. and 2. What is asked, and by whom? On a TLS listener that is said in private.
-  if (const auto failed = co_await hear_announcement(c)) co_return failed;
+  if (!c.listener().announcers.empty()) {
+    if (const auto failed = co_await hear_announcement(c)) co_return failed;
+  }
   if (c.tls_context()) {
     if (const auto failed = co_await secure(c)) co_return failed;
   }
@@ -306,7 +310,9 @@ Task<Failure> set_up(Connection& c) {
   const auto& now = c.worker.situation();
   if (!failure && c.situation != now && !c.adopt(now)) failure = Error{Code::kNameDenied};
   if (failure && failure->facts().side == Side::kPolicy) c.story.allowed = false;
-  if (!failure) failure = co_await announce_client(c);
+  if (!failure && c.story.announces() != policy::Announce::kNothing) {
+    failure = co_await announce_client(c);
+  }
   co_return failure;
 }
 

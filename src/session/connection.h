@@ -50,10 +50,7 @@ class Connection : public ListNode {
   // The one by which it came. Reloads leave the list as it is.
   const config::Listener& listener() const { return config().listeners[listener_]; }
   // What it speaks TLS by; null: none.
-  tls::ServerContextPtr tls_context() const {
-    return listener_ < situation->tls_contexts.size() ? situation->tls_contexts[listener_]
-                                                      : nullptr;
-  }
+  tls::ServerContextPtr tls_context() const { return situation->tls_context(listener_); }
   policy::Asker asker() const {
     if (!who) return {story.client.address};
     return {story.client.address, who->name, who->groups};

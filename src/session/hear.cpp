@@ -28,6 +28,10 @@ Instant head_deadline(const Connection& c) {
   return deadline_after(c.story.accepted, c.config().timeouts.head);
 }
 
+http::HeadLimits head_limits(const Connection& c) {
+  return {c.config().limits.head_bytes, c.config().limits.head_fields};
+}
+
 std::string_view heard(const Connection& c) {
   // SAFETY: bytes are read as characters.
   return {reinterpret_cast<const char*>(c.early.data()), c.early.size()};

@@ -17,8 +17,7 @@ class Http1 final : public Entrance {
   // Refuses as soon as the bytes allow, so that a stranger gets one small buffer and one short
   // clock.
   loop::Task<Result<Request>> read_request(Connection& c) const override {
-    const auto& config = c.config();
-    const http::HeadLimits limits{config.limits.head_bytes, config.limits.head_fields};
+    const http::HeadLimits limits = head_limits(c);
     http::HeadReader reader(limits);
     std::optional<Error> failure;
     while (!failure) {

@@ -3,7 +3,6 @@
 #include <variant>
 
 #include "identity/book.h"
-#include "identity/certificate.h"
 #include "identity/desk.h"
 #include "loop/bell.h"
 #include "observe/probes.h"
@@ -71,22 +70,13 @@ Task<Result<identity::IdentityPtr>> ask_desk(Connection& c, const identity::Chec
   co_return who;
 }
 
-// What a client of a TLS listener has proved, and the listener's CA has signed.
-std::optional<identity::Certificate> certificate_of(const Connection& c) {
-  if (!c.secured || !c.secured->certificate) return std::nullopt;
-  const tls::ClientCertificate& shown = *c.secured->certificate;
-  return identity::Certificate{
-      .subject = shown.subject, .dns = shown.dns_names, .email = shown.emails, .uri = shown.uris};
-}
-
 // The credentials are wiped.
 Task<Failure> identify(Connection& c, Request& request) {
   const identity::Book& book = *c.config().identity;
   c.story.login = {};
   if (request.credentials) c.story.login = request.credentials->scheme;
-  const auto certificate = certificate_of(c);
-  const identity::Opinion opinion =
-      book.opinion({c.story.client.address, certificate ? &*certificate : nullptr, c.story.login});
+  const auto* shown = c.secured && c.secured->certificate ? &*c.secured->certificate : nullptr;
+  const identity::Opinion opinion = book.opinion({c.story.client.address, shown, c.story.login});
   if (opinion.who) {
     count(c, opinion.by, LoginResult::kAccepted);
     c.who = opinion.who;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "session/entrance.h"
+#include "tls/records.h"
 
 namespace penstock::session {
 
@@ -18,13 +19,6 @@ constexpr size_t kLingerBytes = 256 * 1024;
 constexpr size_t kUnseatedLinger = 64;
 // When to try again where nothing was measured that says better.
 constexpr int kRetryAfterSeconds = 1;
-
-// RFC 8446 section 6: level fatal, description access_denied. The record version is what every
-// client accepts from a server that has not chosen one.
-constexpr std::string_view kAccessDenied("\x15\x03\x03\x00\x02\x02\x31", 7);
-
-// Level fatal, description internal_error: to a client whose handshake there is no room for.
-constexpr std::string_view kNoRoom("\x15\x03\x03\x00\x02\x02\x50", 7);
 
 // Says `words`, then discards what comes until the client closes or the limits are reached.
 Task<> say_and_close(Connection& c, std::string_view words) {
@@ -52,7 +46,7 @@ Task<> say_and_close(Connection& c, std::string_view words) {
 
 // An established tunnel has no HTTP any more: a TLS client gets an alert, anybody else a reset.
 bool may_alert(const Connection& c) {
-  const bool began_tls = !c.early.empty() && c.early[0] == 0x16;
+  const bool began_tls = !c.early.empty() && c.early[0] == tls::kHandshakeRecord;
   // Where the origin has spoken already, an alert would be a forged part of its stream.
   return c.story.error->facts().side == Side::kPolicy && began_tls && c.story.down.total() == 0;
 }
@@ -64,10 +58,6 @@ bool unsecured(const Connection& c) {
 
 }  // namespace
 
-std::string_view shed_alert() {
-  return kNoRoom;
-}
-
 Task<> refuse(Connection& c) {
   const Error error = *c.story.error;
   const int status = error.facts().status;
@@ -75,7 +65,7 @@ Task<> refuse(Connection& c) {
   c.origin.close();
   c.port = admission::PortShare();
   if (c.story.told) co_return;
-  if (unsecured(c)) co_return co_await say_and_close(c, status != 0 ? kNoRoom : "");
+  if (unsecured(c)) co_return co_await say_and_close(c, status != 0 ? tls::kInternalError : "");
   std::string words;
   if (!c.story.established && status != 0) {
     c.story.status = static_cast<int16_t>(status);
@@ -86,7 +76,7 @@ Task<> refuse(Connection& c) {
     }
     words = (c.entrance ? *c.entrance : http1()).refused(c, retry_after);
   } else if (c.story.established && may_alert(c)) {
-    words = kAccessDenied;
+    words = tls::kAccessDenied;
   }
   if (words.empty()) {
     c.client.reset_on_close();

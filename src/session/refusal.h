@@ -1,8 +1,6 @@
 // How a connection is told no.
 #pragma once
 
-#include <string_view>
-
 #include "loop/task.h"
 #include "session/connection.h"
 
@@ -14,8 +12,5 @@ namespace penstock::session {
 // time, because closing with bytes unread would make the kernel send an RST that can overtake the
 // refusal.
 loop::Task<> refuse(Connection& c);
-
-// What a client of a TLS listener is told where there is not even room to serve it.
-std::string_view shed_alert();
 
 }  // namespace penstock::session

@@ -13,44 +13,29 @@ namespace {
 
 using loop::Task;
 
-// Collects what `read` can read, and takes it out of c.early.
+// The next message, taken out of c.early.
 template <class T>
 Task<Result<T>> hear(Connection& c, Reading<T> (*read)(std::span<const uint8_t>)) {
-  for (;;) {
-    auto reading = read(c.early);
-    if (!reading) co_return std::unexpected(reading.error());
-    if (*reading) {
-      use_up(c, (*reading)->length);
-      co_return std::move((*reading)->message);
-    }
-    if (const auto failed = co_await hear_more(c, head_deadline(c))) {
-      co_return std::unexpected(*failed);
-    }
-  }
+  auto taken = co_await hear_message(c, read);
+  if (!taken) co_return std::unexpected(taken.error());
+  use_up(c, taken->length);
+  co_return std::move(taken->message);
 }
 
 // User and password (RFC 1929), in the form that Basic has them.
 Task<Result<http::Credentials>> hear_credentials(Connection& c) {
-  for (;;) {
-    const auto reading = socks::read_credentials(c.early);
-    if (!reading) co_return std::unexpected(reading.error());
-    if (!*reading) {
-      if (const auto failed = co_await hear_more(c, head_deadline(c))) {
-        co_return std::unexpected(*failed);
-      }
-      continue;
-    }
-    const auto& [user, password] = (*reading)->message;
-    if (user.find(':') != user.npos) co_return fail(Code::kBadCredentials);
-    std::string text;
-    text.reserve(user.size() + 1 + password.size());
-    text.append(user).append(":").append(password);
-    http::Credentials out{http::AuthScheme::kBasic, Secret(text)};
-    wipe(text);
-    wipe_heard(c, (*reading)->length);
-    use_up(c, (*reading)->length);
-    co_return out;
-  }
+  const auto taken = co_await hear_message(c, socks::read_credentials);
+  if (!taken) co_return std::unexpected(taken.error());
+  const auto& [user, password] = taken->message;
+  if (user.find(':') != user.npos) co_return fail(Code::kBadCredentials);
+  std::string text;
+  text.reserve(user.size() + 1 + password.size());
+  text.append(user).append(":").append(password);
+  http::Credentials out{http::AuthScheme::kBasic, Secret(text)};
+  wipe(text);
+  wipe_heard(c, taken->length);
+  use_up(c, taken->length);
+  co_return out;
 }
 
 // Once client and proxy have agreed on how to authenticate: refusals are replies to a request.

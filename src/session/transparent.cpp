@@ -15,15 +15,12 @@
 #include "session/hear.h"
 #include "sys/socket.h"
 #include "tls/client_hello.h"
+#include "tls/records.h"
 
 namespace penstock::session {
 namespace {
 
 using loop::Task;
-
-// RFC 8446 section 6: fatal, access_denied.
-constexpr std::string_view kAccessDenied("\x15\x03\x03\x00\x02\x02\x31", 7);
-constexpr uint8_t kHandshakeRecord = 22;
 
 // What the first bytes say of the host. Nothing: they do not say yet.
 struct Named {
@@ -45,10 +42,6 @@ Naming name_in_hello(const Connection& c, tls::HelloStep* step) {
   auto name = http::canonical_name(hello.sni);
   if (!name) return std::unexpected(name.error());
   return Named{http::HostField{std::move(*name), std::nullopt, std::nullopt}};
-}
-
-http::HeadLimits head_limits(const Connection& c) {
-  return {c.config().limits.head_bytes, c.config().limits.head_fields};
 }
 
 Naming name_in_request(const Connection& c) {
@@ -119,8 +112,8 @@ class TransparentWay final : public Entrance {
   // In the words that it expects of its origin, where it would understand why.
   std::string refused(const Connection& c, std::optional<int> retry_after) const override {
     const Error& error = *c.story.error;
-    if (!c.early.empty() && c.early[0] == kHandshakeRecord) {
-      return std::string(error.facts().side == Side::kPolicy ? kAccessDenied : "");
+    if (!c.early.empty() && c.early[0] == tls::kHandshakeRecord) {
+      return std::string(error.facts().side == Side::kPolicy ? tls::kAccessDenied : "");
     }
     http::HeadReader reader(head_limits(c));
     const auto complete = reader.advance(heard(c));

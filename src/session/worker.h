@@ -41,6 +41,10 @@ struct Situation {
   config::Snapshot config;
   policy::Surroundings surroundings;
   std::vector<tls::ServerContextPtr> tls_contexts = {};  // by listener; null: it speaks none
+
+  tls::ServerContextPtr tls_context(size_t listener) const {
+    return listener < tls_contexts.size() ? tls_contexts[listener] : nullptr;
+  }
 };
 using SituationPtr = std::shared_ptr<const Situation>;
 

@@ -6,11 +6,11 @@
 
 #include "base/byte_fields.h"
 #include "base/check.h"
+#include "tls/records.h"
 
 namespace penstock::tls {
 namespace {
 
-constexpr uint8_t kHandshakeRecord = 22;  // RFC 8446 section 5.1
 constexpr uint8_t kFirstRecordType = 20;  // change_cipher_spec
 constexpr uint8_t kLastRecordType = 24;   // heartbeat, RFC 6520
 constexpr uint8_t kClientHelloType = 1;   // RFC 8446 section 4

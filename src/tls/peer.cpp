@@ -13,7 +13,6 @@ namespace {
 
 constexpr size_t kNamesMax = 64;
 constexpr size_t kNameBytesMax = 1024;
-constexpr std::string_view kSpiffe = "spiffe://";
 
 std::string_view text_of(const ASN1_STRING* string) {
   // SAFETY: unsigned chars are read as chars.
@@ -31,37 +30,48 @@ std::string subject_of(const X509* certificate) {
   return {text, std::min(static_cast<size_t>(size), kNameBytesMax)};
 }
 
-void add(std::vector<std::string>& names, std::string_view name) {
-  const auto control = [](char c) { return static_cast<uint8_t>(c) < 0x20 || c == 0x7f; };
-  if (name.empty() || name.size() > kNameBytesMax || std::ranges::any_of(name, control)) return;
-  names.emplace_back(name);
-}
+// The names of one kind.
+struct Names {
+  std::vector<std::string> whole;
+  bool left_out = false;
+
+  void add(std::string_view name, bool room) {
+    const auto control = [](char c) { return static_cast<uint8_t>(c) < 0x20 || c == 0x7f; };
+    const bool good =
+        !name.empty() && name.size() <= kNameBytesMax && std::ranges::none_of(name, control);
+    if (good && room) {
+      whole.emplace_back(name);
+    } else {
+      left_out = true;
+    }
+  }
+  std::vector<std::string> take() {
+    return left_out ? std::vector<std::string>() : std::move(whole);
+  }
+};
 
 }  // namespace
 
-ClientCertificate read_client_certificate(const X509* certificate) {
-  ClientCertificate out;
-  out.subject = subject_of(certificate);
+identity::Certificate read_client_certificate(const X509* certificate) {
   const std::unique_ptr<GENERAL_NAMES, FreedBy<GENERAL_NAMES_free>> names(
       static_cast<GENERAL_NAMES*>(
           X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+  Names dns, email, uri;
   const int count = names ? sk_GENERAL_NAME_num(names.get()) : 0;
-  int uris = 0;  // all of them: what is left out must not make an SVID of it
   for (int i = 0; i < count; ++i) {
     const GENERAL_NAME* const name = sk_GENERAL_NAME_value(names.get(), i);
-    uris += name->type == GEN_URI ? 1 : 0;
-    if (std::cmp_greater_equal(i, kNamesMax)) continue;
+    const bool room = std::cmp_less(i, kNamesMax);
     switch (name->type) {
-      case GEN_DNS: add(out.dns_names, text_of(name->d.dNSName)); break;
-      case GEN_EMAIL: add(out.emails, text_of(name->d.rfc822Name)); break;
-      case GEN_URI: add(out.uris, text_of(name->d.uniformResourceIdentifier)); break;
+      case GEN_DNS: dns.add(text_of(name->d.dNSName), room); break;
+      case GEN_EMAIL: email.add(text_of(name->d.rfc822Name), room); break;
+      case GEN_URI: uri.add(text_of(name->d.uniformResourceIdentifier), room); break;
       default: break;
     }
   }
-  if (uris == 1 && !out.uris.empty() && out.uris[0].starts_with(kSpiffe)) {
-    out.spiffe_id = out.uris[0];
-  }
-  return out;
+  return {.subject = subject_of(certificate),
+          .dns = dns.take(),
+          .email = email.take(),
+          .uri = uri.take()};
 }
 
 Peer read_peer(const SSL* ssl) {

@@ -7,25 +7,17 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "base/time.h"
+#include "identity/certificate.h"
 
 namespace penstock::tls {
 
-// A client's certificate that a CA of the listener's `client_ca` has signed. Names are as written
-// in it, but for those with a control byte (a NUL would end a name early for some readers), which
-// are left out, as is what comes behind the first 64 names or 1 KiB of one.
-struct ClientCertificate {
-  std::string subject;  // RFC 2253, the most specific part first: "CN=runner 7,O=Example"
-  std::vector<std::string> dns_names;
-  std::vector<std::string> emails;
-  std::vector<std::string> uris;
-  std::string spiffe_id;  // empty: no X.509-SVID, which has one URI and no more (its section 2)
-};
-
-// What `certificate` says of its owner, whoever signed it.
-ClientCertificate read_client_certificate(const X509* certificate);
+// What `certificate` says of its owner, whoever signed it. Names with a control byte (a NUL would
+// end a name early for some readers) are left out, as is what comes behind the first 64 names or 1
+// KiB of one. Of a kind of which something was left out there is none: two names must not look like
+// one.
+identity::Certificate read_client_certificate(const X509* certificate);
 
 struct Peer {
   uint16_t version = 0;           // TLS1_3_VERSION
@@ -34,8 +26,8 @@ struct Peer {
   std::string alpn;               // empty: none was agreed on
   std::string sni;                // empty: none was sent
   bool resumed = false;
-  Duration took{};  // the handshake
-  std::optional<ClientCertificate> certificate;
+  Duration took{};                                   // the handshake
+  std::optional<identity::Certificate> certificate;  // signed by a CA of `client_ca`
 };
 
 // Of a session whose handshake is complete.

@@ -10,6 +10,7 @@
 #include "base/ascii.h"
 #include "base/check.h"
 #include "sys/calls.h"
+#include "tls/records.h"
 
 namespace penstock::tls {
 namespace {
@@ -18,8 +19,6 @@ namespace {
 // clients send come after gigabytes (RFC 8446 section 5.5).
 constexpr uint64_t kKeyUpdatesFree = 16;
 constexpr uint64_t kBytesPerKeyUpdate = uint64_t{1024} * 1024;
-// With which a ClientHello begins. OpenSSL would wait for a whole header, and take one of SSL 2.0.
-constexpr uint8_t kHandshakeRecord = 22;
 // What OpenSSL reads at a time from a client that is known.
 constexpr size_t kReadBufferBytes = size_t{64} * 1024;
 
@@ -69,17 +68,12 @@ Session::~Session() = default;
 long Session::carry_in(std::span<uint8_t> into) {
   if (error_ != 0) return -error_;
   if (ended_) return 0;
-  loop::Source& source = stream_.source();
-  if (!source.ready(loop::kReadable)) return -EAGAIN;
-  const loop::Moved moved{sys::calls::recv(stream_.fd(), into.data(), into.size())};
-  // As Stream::read() has it: a FIN behind a short read would not be announced again.
-  const bool emptied = moved.bytes() && static_cast<size_t>(moved.count) < into.size();
-  if (moved.would_block() || (emptied && !source.ready(loop::kHangup))) {
-    source.clear(loop::kReadable);
-  }
+  if (!stream_.source().ready(loop::kReadable)) return -EAGAIN;
+  const loop::Moved moved = stream_.read_socket(into);
   ended_ = moved.end();
   if (moved.failed()) error_ = moved.error();
   if (!moved.bytes()) return moved.count;
+  // OpenSSL would wait for a whole header, and take one of SSL 2.0.
   if (received_ == 0 && into[0] != kHandshakeRecord) {
     plain_http_ = is_alpha(static_cast<char>(into[0]));  // of a method's name
     error_ = EBADMSG;
@@ -99,14 +93,10 @@ long Session::carry_out(std::span<const uint8_t> from) {
 }
 
 long Session::send(std::span<const uint8_t> bytes) {
-  if (bytes.empty() || error_ != 0) return 0;
-  loop::Source& source = stream_.source();
-  if (!source.ready(loop::kWritable)) return 0;
-  const loop::Moved moved{sys::calls::send(stream_.fd(), bytes.data(), bytes.size())};
+  if (bytes.empty() || error_ != 0 || !stream_.source().ready(loop::kWritable)) return 0;
+  const loop::Moved moved = stream_.write_socket(bytes);
   if (moved.failed()) error_ = moved.error();
-  const auto sent = moved.bytes() ? static_cast<size_t>(moved.count) : 0;
-  if (sent < bytes.size()) source.clear(loop::kWritable);
-  return static_cast<long>(sent);
+  return moved.bytes() ? moved.count : 0;
 }
 
 bool Session::flush() {

@@ -276,17 +276,28 @@ TEST_F(ClientCertificates, SayWhoTheClientIs) {
   const auto certificate = session_->peer().certificate;
   ASSERT_TRUE(certificate);
   EXPECT_EQ(certificate->subject, "CN=runner 7,O=Example");
-  EXPECT_THAT(certificate->dns_names, ElementsAre("runner.example"));
-  EXPECT_THAT(certificate->emails, ElementsAre("ci@example.org"));
-  EXPECT_EQ(certificate->spiffe_id, "spiffe://example.org/ci/runner");
+  EXPECT_THAT(certificate->dns, ElementsAre("runner.example"));
+  EXPECT_THAT(certificate->email, ElementsAre("ci@example.org"));
+  EXPECT_EQ(identity_in(*certificate, identity::CertificateField::kSpiffe),
+            "spiffe://example.org/ci/runner");
 }
 
 TEST_F(ClientCertificates, WithTwoUrisAreNoSvid) {
   const Issued two =
       issue({.alternative = "URI:spiffe://example.org/a, URI:https://example.org/b"});
   const auto read = read_client_certificate(two.certificate());
-  EXPECT_EQ(read.uris.size(), 2u);
-  EXPECT_EQ(read.spiffe_id, "");
+  EXPECT_EQ(read.uri.size(), 2u);
+  EXPECT_EQ(identity_in(read, identity::CertificateField::kSpiffe), std::nullopt);
+}
+
+// What is left out of a certificate must not make a single name of two.
+TEST_F(ClientCertificates, OfWhichANameIsLeftOutHaveNoneOfItsKind) {
+  const Issued two = issue({.alternative = "URI:spiffe://example.org/a, URI:https://example.org/" +
+                                           std::string(1024, 'b') + ", DNS:runner.example"});
+  const auto read = read_client_certificate(two.certificate());
+  EXPECT_EQ(identity_in(read, identity::CertificateField::kSpiffe), std::nullopt);
+  EXPECT_EQ(identity_in(read, identity::CertificateField::kUri), std::nullopt);
+  EXPECT_EQ(identity_in(read, identity::CertificateField::kDns), "runner.example");
 }
 
 TEST_F(ClientCertificates, MayBeLeftOutWhereTheyAreOptional) {

@@ -5,6 +5,7 @@ proxy for anything but loopback runs in namespaces of its own (netns.py).
 """
 
 import contextlib
+import random
 import resource
 import shutil
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from names import Names, table  # noqa: E402
 from netns import NetNs, Sandbox  # noqa: E402
 from origins import Echo, Listener  # noqa: E402
 from proxy import Penstock  # noqa: E402
@@ -122,3 +124,20 @@ def tls_origin(tmp_path_factory, authority):
     names = ["a.checked.example", "app.test", "static.test", "127.0.0.1"]
     with contextlib.closing(Nginx(tmp_path_factory.mktemp("nginx"), authority, names)) as nginx:
         yield nginx
+
+
+@pytest.fixture(scope="module")
+def site(tls_origin):
+    """The origin, with a file of 3 MiB."""
+    tls_origin.blob = random.Random(7).randbytes(3 << 20)
+    (tls_origin.root / "blob").write_bytes(tls_origin.blob)
+    tls_origin.url = f"https://app.test:{tls_origin.port}"
+    tls_origin.plain_url = f"http://app.test:{tls_origin.plain_port}"
+    return tls_origin
+
+
+@pytest.fixture(scope="module")
+def names(request):
+    """A name server that knows the NAMES of the module."""
+    with contextlib.closing(Names(table(request.module.NAMES))) as server:
+        yield server

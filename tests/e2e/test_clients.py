@@ -9,16 +9,8 @@ import sys
 
 import pytest
 
-from names import Names, table
 
 NAMES = {"app.test": ["127.0.0.1"], "static.test": ["127.0.0.1"]}
-
-
-@pytest.fixture(scope="module")
-def names():
-    server = Names(table(NAMES))
-    yield server
-    server.close()
 
 
 @pytest.fixture(scope="module")
@@ -31,16 +23,6 @@ def proxy(shared_penstock, names):
 @pytest.fixture(scope="module")
 def url(proxy):
     return "http://%s:%d" % proxy.address
-
-
-@pytest.fixture(scope="module")
-def site(tls_origin):
-    """The origin, with a file of 3 MiB."""
-    tls_origin.blob = random.Random(7).randbytes(3 << 20)
-    (tls_origin.root / "blob").write_bytes(tls_origin.blob)
-    tls_origin.url = f"https://app.test:{tls_origin.port}"
-    tls_origin.plain_url = f"http://app.test:{tls_origin.plain_port}"
-    return tls_origin
 
 
 def run(*command, env=None, **options):

@@ -11,7 +11,6 @@ import threading
 
 import pytest
 
-from names import Names, table
 from proxy import run_command
 from secure import SecureSocket, Truncated
 from test_clients import NODE, chromium, digest, run, trust
@@ -174,21 +173,6 @@ def test_a_refusal_is_told_in_private(proxy, authority):
 # --- real clients
 
 NAMES = {"app.test": ["127.0.0.1"], "static.test": ["127.0.0.1"], NAME: ["127.0.0.1"]}
-
-
-@pytest.fixture(scope="module")
-def names():
-    server = Names(table(NAMES))
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
-def site(tls_origin):
-    tls_origin.blob = random.Random(7).randbytes(3 << 20)
-    (tls_origin.root / "blob").write_bytes(tls_origin.blob)
-    tls_origin.url = f"https://app.test:{tls_origin.port}"
-    return tls_origin
 
 
 @pytest.fixture(scope="module")

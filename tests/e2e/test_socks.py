@@ -1,13 +1,11 @@
 """SOCKS5: the same steps and the same policy as CONNECT, in other words."""
 
-import random
 import shutil
 import subprocess
 
 import pytest
 
 import socks
-from names import Names, table
 from origins import closed_port
 from test_clients import digest, load_page_in_chromium, run
 from wire import connect_head, eventually, parse_reply, read_exactly, read_to_end
@@ -15,13 +13,6 @@ from wire import connect_head, eventually, parse_reply, read_exactly, read_to_en
 NAMES = {"app.test": ["127.0.0.1"], "static.test": ["127.0.0.1"], "inside.test": ["10.1.1.1"],
          "broken.test": "SERVFAIL"}
 BOTH = [{"address": "127.0.0.1:0", "protocols": ["http", "socks5"]}]
-
-
-@pytest.fixture(scope="module")
-def names():
-    server = Names(table(NAMES))
-    yield server
-    server.close()
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +26,6 @@ def proxy(shared_penstock, names):
 @pytest.fixture(scope="module")
 def at(proxy):
     return "%s:%d" % proxy.address
-
-
-@pytest.fixture(scope="module")
-def site(tls_origin):
-    tls_origin.blob = random.Random(5).randbytes(3 << 20)
-    (tls_origin.root / "blob").write_bytes(tls_origin.blob)
-    tls_origin.url = f"https://app.test:{tls_origin.port}"
-    return tls_origin
 
 
 # By hand.
