@@ -22,10 +22,10 @@ struct Room {
   bool bounded_by_memory = false;  // of the seats
 };
 
-// An idle tunnel takes 1 KiB of ours and 10 KiB of the kernel's for its two sockets
-// (docs/performance.md, "Memory of a seat"); the rest is for a head of 16 KiB that is being read,
-// or for bytes that are on their way. What moving tunnels take beyond that shows while running
-// (memory.h).
+// An idle tunnel takes 1 KiB of ours, 15 more where it came by TLS, and 10 KiB of the kernel's for
+// its two sockets (docs/performance.md, "Memory of a seat"); the rest is for a head of 16 KiB that
+// is being read, or for bytes that are on their way. What moving tunnels take beyond that shows
+// while running (memory.h).
 inline constexpr uint64_t kSeatBytes = 32 * 1024;
 // A pipe that is full (tunnel/pipe_pool.h).
 inline constexpr uint64_t kPipeBytes = 1 << 20;

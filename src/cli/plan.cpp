@@ -44,6 +44,7 @@ int show_incident(const PlanOptions& written) {
   const plan::Incident& incident = request->incident;
   const ProgressLine progress;
   std::vector<plan::Course> courses;
+  courses.reserve(plan::kBulkheads.size());
   for (const plan::Bulkhead bulkhead : plan::kBulkheads) {
     courses.push_back(plan::play(incident, bulkhead,
                                  [&](double share) { progress.show(bar(share, word(bulkhead))); }));
@@ -74,9 +75,9 @@ int plan(const PlanOptions& written) {
   if (!from) return complain(from.error(), kUsage);
   std::optional<Capacity> measured;
   if (*from) {
-    auto capacity = fetch_capacity(**from);
+    const auto capacity = fetch_capacity(**from);
     if (!capacity) return complain("--from: " + capacity.error(), kFailed);
-    measured = std::move(*capacity);
+    measured = *capacity;
   }
   const auto request = read(written, measured);
   if (!request) return complain(request.error(), kUsage);

@@ -1,6 +1,6 @@
 #include "session/parent.h"
 
-#include <algorithm>
+#include <ranges>
 
 #include "base/ascii.h"
 #include "http/answer.h"
@@ -41,12 +41,12 @@ std::string quoted(std::string_view text) {
 // Written anew from what was understood of it, so that nothing else of the answer gets through.
 std::string proxy_status_of(std::string_view head, int status) {
   std::string out;
-  for (const auto& member : http::proxy_statuses(head)) {
+  const auto members = http::proxy_statuses(head);
+  for (const auto& member : members | std::views::take(kMembersMax)) {
     if (!out.empty()) out += ", ";
     out += quoted(member.proxy);
     if (!member.error.empty()) out += "; error=" + member.error;
     if (!member.details.empty()) out += "; details=" + quoted(member.details);
-    if (std::ranges::count(out, ',') >= static_cast<ptrdiff_t>(kMembersMax)) break;
   }
   if (out.empty()) out = "\"parent\"; received-status=" + std::to_string(status);
   return out;

@@ -92,6 +92,20 @@ TEST_F(Parents, HaveTheirWordsWrittenAnew) {
   expect_ending("failed", "parent_denied", 403);
 }
 
+// The nearest to the origin come first, and what they say is worth most.
+TEST_F(Parents, HaveTheFirstEightOfThoseBehindThemPassedOn) {
+  const Origin parent;
+  auto [client, far] = asked(parent);
+  std::string answer = "HTTP/1.1 403 No\r\nProxy-Status: p1; details=\"a, b, c\"";
+  for (int number = 2; number <= 10; ++number) answer += ", p" + std::to_string(number);
+  far.say(answer + "\r\n\r\n");
+  until_over(client);
+  EXPECT_THAT(client.heard(), HasSubstr("Proxy-Status: \"p1\"; details=\"a, b, c\", \"p2\","));
+  EXPECT_THAT(client.heard(), HasSubstr("\"p7\", \"p8\", penstock; error="));
+  client.close();
+  expect_ending("failed", "parent_denied", 403);
+}
+
 TEST_F(Parents, AreLeftWhenTheClientLeaves) {
   const Origin parent;
   auto [client, far] = asked(parent);

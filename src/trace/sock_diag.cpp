@@ -21,9 +21,7 @@
 
 namespace penstock::trace {
 
-using bpf::Direction;
 using bpf::Readings;
-using bpf::Where;
 
 namespace {
 
