@@ -28,11 +28,16 @@ struct Moved {
   int error() const { return count < 0 ? static_cast<int>(-count) : 0; }
 };
 
+class Stream;
+
 // What stands between a stream's bytes and its socket, such as TLS. Like the socket itself it never
 // waits; -EAGAIN means that the socket has to be readable (for read) or writable (for write) first.
 class Transport {
  public:
   virtual ~Transport() = default;
+
+  // The stream that it stands on is there from now on.
+  virtual void follow(Stream&) {}
 
   virtual Moved read(std::span<uint8_t> into) = 0;
   virtual Moved write(std::span<const uint8_t> from) = 0;
@@ -49,12 +54,13 @@ class Stream {
   Stream(Loop& loop, sys::Fd fd) : fd_(std::move(fd)), source_(loop, fd_.get()) {}
   // One that was accepted can be written to, and need not hear so: saves a turn of the loop.
   static Stream accepted(Loop& loop, sys::Fd fd);
-  Stream(Stream&&) noexcept = default;
+  Stream(Stream&& other) noexcept { *this = std::move(other); }
   Stream& operator=(Stream&& other) noexcept {
     source_ = std::move(other.source_);  // before the descriptor it names is closed
     transport_ = std::move(other.transport_);
     fd_ = std::move(other.fd_);
     guarded_ = other.guarded_;
+    if (transport_) transport_->follow(*this);
     return *this;
   }
 

@@ -53,7 +53,7 @@ Code code_of(unsigned long error) {
 }  // namespace
 
 Session::Session(ServerContextPtr context, loop::Stream& stream, Outbox& outbox)
-    : stream_(stream),
+    : stream_(&stream),
       outbox_(outbox),
       context_(std::move(context)),
       ssl_(context_->make_session()) {
@@ -68,8 +68,8 @@ Session::~Session() = default;
 long Session::carry_in(std::span<uint8_t> into) {
   if (error_ != 0) return -error_;
   if (ended_) return 0;
-  if (!stream_.source().ready(loop::kReadable)) return -EAGAIN;
-  const loop::Moved moved = stream_.read_socket(into);
+  if (!stream_->source().ready(loop::kReadable)) return -EAGAIN;
+  const loop::Moved moved = stream_->read_socket(into);
   ended_ = moved.end();
   if (moved.failed()) error_ = moved.error();
   if (!moved.bytes()) return moved.count;
@@ -93,8 +93,8 @@ long Session::carry_out(std::span<const uint8_t> from) {
 }
 
 long Session::send(std::span<const uint8_t> bytes) {
-  if (bytes.empty() || error_ != 0 || !stream_.source().ready(loop::kWritable)) return 0;
-  const loop::Moved moved = stream_.write_socket(bytes);
+  if (bytes.empty() || error_ != 0 || !stream_->source().ready(loop::kWritable)) return 0;
+  const loop::Moved moved = stream_->write_socket(bytes);
   if (moved.failed()) error_ = moved.error();
   return moved.bytes() ? moved.count : 0;
 }
@@ -142,7 +142,7 @@ Session::Progress Session::handshake() {
   SSL_set_msg_callback(ssl_.get(), on_message);
   SSL_set_msg_callback_arg(ssl_.get(), this);
   // A request that came along with the end of the handshake is in OpenSSL's hands.
-  if (SSL_has_pending(ssl_.get()) == 1) stream_.source().suppose(loop::kReadable);
+  if (SSL_has_pending(ssl_.get()) == 1) stream_->source().suppose(loop::kReadable);
   return {.done = true};
 }
 
@@ -170,11 +170,11 @@ loop::Moved Session::read(std::span<uint8_t> into) {
   ERR_clear_error();
   flush();  // the answer to a key update
   // What it still holds is not announced by the kernel.
-  if (result > 0 && SSL_has_pending(ssl_.get()) == 1) stream_.source().suppose(loop::kReadable);
+  if (result > 0 && SSL_has_pending(ssl_.get()) == 1) stream_->source().suppose(loop::kReadable);
   if (filled > 0) {
     // The end, or whatever it is, will be said again.
     if (why != SSL_ERROR_NONE && why != SSL_ERROR_WANT_READ) {
-      stream_.source().suppose(loop::kReadable);
+      stream_->source().suppose(loop::kReadable);
     }
     return {static_cast<long>(filled)};
   }
@@ -217,7 +217,7 @@ bool Session::shutdown_write() {
     ERR_clear_error();
   }
   if (!flush() && error_ == 0) return false;
-  sys::calls::shutdown(stream_.fd(), SHUT_WR);
+  sys::calls::shutdown(stream_->fd(), SHUT_WR);
   return true;
 }
 

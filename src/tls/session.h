@@ -2,7 +2,7 @@
 // once the handshake is done. Half-closes are carried both ways: our end is a close_notify and a
 // FIN, the client's is its close_notify. A FIN without one is a stream cut short, which anybody on
 // the way could have done: it is an error like a reset (RFC 8446 section 6.1).
-// Thread: the worker's.   Lifetime: shorter than the stream's, which stays where it is.
+// Thread: the worker's.   Lifetime: shorter than the stream's, which it follows.
 // Cost: OpenSSL's session, about 14 KiB; a buffer only while a record is incomplete or unsent.
 #pragma once
 
@@ -49,6 +49,7 @@ class Session final : public loop::Transport, private Carrier {
   Progress handshake();
   Peer peer() const { return read_peer(ssl_.get()); }
 
+  void follow(loop::Stream& stream) override { stream_ = &stream; }
   // -ENODATA: the client's FIN came without a close_notify. -EPROTO: what it sent is no TLS.
   loop::Moved read(std::span<uint8_t> into) override;
   // What was taken only in part is encrypted all the same: the rest has to come again, as it was.
@@ -66,7 +67,7 @@ class Session final : public loop::Transport, private Carrier {
   int failure() const;
   Error handshake_failure(int result);
 
-  loop::Stream& stream_;
+  loop::Stream* stream_;
   Outbox& outbox_;
   const ServerContextPtr context_;  // its callbacks serve this session
   OwnedSsl ssl_;

@@ -112,6 +112,27 @@ TEST_F(SessionTest, CarriesBytesBothWaysAndSaysWhatWasAgreedOn) {
   EXPECT_FALSE(peer.certificate);
 }
 
+TEST_F(SessionTest, FollowsTheStreamThatItIsPutOn) {
+  connect();
+  Session& session = *session_;
+  stream_.put_on(std::move(session_));
+  loop::Stream elsewhere(std::move(stream_));
+  client_->say("ping");
+  std::array<uint8_t, 16> buffer;
+  loop::Moved moved{-EAGAIN};
+  for (int i = 0; i < 1000 && moved.would_block(); ++i) {
+    loop_.turn(false);
+    moved = elsewhere.read(buffer);
+  }
+  EXPECT_EQ(moved.count, 4);
+  stream_ = std::move(elsewhere);
+  const uint8_t pong[] = {'p', 'o', 'n', 'g'};
+  EXPECT_EQ(stream_.write(pong).count, 4);
+  EXPECT_EQ(stream_.transport(), &session);
+  client_->listen();
+  EXPECT_EQ(client_->heard(), "pong");
+}
+
 TEST_F(SessionTest, ReadsARequestThatCameWithTheEndOfTheHandshake) {
   begin();
   for (int i = 0; i < 100 && !client_->shake(); ++i) {
