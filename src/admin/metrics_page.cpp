@@ -63,6 +63,30 @@ void protocols(PrometheusText& text, const Snapshot& snapshot) {
   }
 }
 
+void requests(PrometheusText& text, const Snapshot& snapshot) {
+  constexpr std::array<std::string_view, session::kStatusClasses> kStatuses = {
+      "1xx", "2xx", "3xx", "4xx", "5xx", "none"};
+  text.metric("penstock_requests_total", "counter",
+              "Forwarded requests, by method and by what the client was told.");
+  for (size_t method = 0; method < session::kMethodClasses; ++method) {
+    for (size_t status = 0; status < session::kStatusClasses; ++status) {
+      uint64_t count = 0;
+      for (const auto& worker : snapshot.workers) {
+        count += worker.metrics->requests[method][status].value();
+      }
+      if (count == 0) continue;
+      text.sample({{"method", session::kMethodWords[method]}, {"status", kStatuses[status]}},
+                  count);
+    }
+  }
+  text.metric("penstock_idle_connections", "gauge", "Connections between two forwarded requests.");
+  text.sample({{"side", "client"}}, sum(snapshot, &Metrics::clients_idle));
+  text.sample({{"side", "origin"}}, sum(snapshot, &Metrics::origins_idle));
+  text.metric("penstock_origins_reused_total", "counter",
+              "Requests sent by an origin connection that had carried others.");
+  text.sample({}, sum(snapshot, &Metrics::origins_reused));
+}
+
 void steps(PrometheusText& text, const Snapshot& snapshot) {
   text.metric("penstock_step_seconds", "histogram", "How long each step of a connection waited.");
   text.histogram({{"step", "tls"}}, sum(snapshot, &Metrics::tls));
@@ -323,6 +347,7 @@ std::string metrics_page(const Snapshot& snapshot) {
   PrometheusText text;
   connections(text, snapshot);
   protocols(text, snapshot);
+  requests(text, snapshot);
   steps(text, snapshot);
   handshakes(text, snapshot);
   bytes(text, snapshot);

@@ -69,6 +69,10 @@ class Door {
   void set_memory_short(bool is_short) { memory_short_.store(is_short, std::memory_order_relaxed); }
   bool memory_short() const { return memory_short_.load(std::memory_order_relaxed); }
 
+  // Room is short: whatever is held for convenience goes first.
+  bool crowded() const {
+    return memory_short() || (seats() != 0 && seats_taken() > seats() / 4 * 3);
+  }
   uint64_t seats_taken() const { return seats_.in_use(); }
   uint64_t seats() const { return seats_.limit(); }
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "announce/versions.h"
-#include "base/byte_fields.h"
+#include "base/bytes.h"
 
 namespace penstock::announce {
 namespace {

@@ -5,7 +5,7 @@
 #include "announce/header.h"
 #include "announce/versions.h"
 #include "base/ascii.h"
-#include "base/byte_fields.h"
+#include "base/bytes.h"
 
 namespace penstock::announce {
 namespace {

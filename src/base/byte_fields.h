@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string_view>
 
 namespace penstock {
 
@@ -42,11 +41,5 @@ class ByteFields {
   Bytes rest_;
   bool ok_ = true;
 };
-
-// Bytes as the characters they may be.
-inline std::string_view text_of(std::span<const uint8_t> bytes) {
-  // SAFETY: bytes are read as chars.
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
 
 }  // namespace penstock

@@ -22,7 +22,8 @@ void add_run(CLI::App& app, RunOptions& options) {
       ->type_name("ADDR:PORT|off");
   command->footer(
       "Without a configuration it listens on 127.0.0.1:3128, serves metrics on 127.0.0.1:3129,\n"
-      "opens tunnels to public destinations on port 443 and to no internal address.\n"
+      "opens tunnels to public destinations on port 443, forwards plain requests to those on\n"
+      "port 80, and reaches no internal address.\n"
       "SIGTERM or SIGINT drains, a second one ends at once; SIGHUP reloads the configuration, all\n"
       "of it or nothing; SIGUSR1 opens the access log anew.");
 }
@@ -52,6 +53,9 @@ void add_explain(CLI::App& app, ExplainOptions& options) {
       ->type_name("NAME")
       ->allow_extra_args(false)
       ->needs(identity);
+  command->add_option("--method", options.method, "CONNECT, or that of a request to be forwarded")
+      ->type_name("METHOD")
+      ->capture_default_str();
   command->add_flag("--json", options.json, "Answer in JSON");
   command->add_option("target", options.target, "Destination, as in CONNECT")
       ->type_name("HOST:PORT")

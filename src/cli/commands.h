@@ -28,6 +28,7 @@ struct ExplainOptions {
   std::string client = "127.0.0.1";
   std::string identity;  // empty: who he is by his address
   std::vector<std::string> groups;
+  std::string method = "CONNECT";
   std::string target;
   bool json = false;
 };

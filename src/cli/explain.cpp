@@ -14,7 +14,7 @@
 namespace penstock::cli {
 namespace {
 
-// Everything that the proxy would find out about one CONNECT, short of dialling.
+// Everything that the proxy would find out about one request, short of dialling.
 struct Findings {
   std::string identity;  // empty: nobody
   std::vector<std::string> groups;
@@ -56,7 +56,7 @@ Findings find_out(const config::Config& config, const policy::Asker& asker,
                .error = {},
                .addresses = {}};
   if (!out.decision.allowed) {
-    out.error = Error{Code::kNameDenied};
+    out.error = Error{out.decision.why};
     return out;
   }
   // A parent looks names up by itself.
@@ -209,10 +209,12 @@ void print(const config::Config& config, const Findings& found) {
 // Who is named; else who it is by his address, and that name is the configuration's.
 policy::Asker asker_of(const config::Config& config, const ExplainOptions& options,
                        const IpAddress& client) {
-  if (!options.identity.empty()) return {client, options.identity, options.groups};
+  if (!options.identity.empty()) {
+    return {client, options.identity, options.groups, options.method};
+  }
   const auto who = config.identity ? config.identity->opinion({client}).who : nullptr;
-  if (!who) return {client};
-  return {client, who->name, who->groups};
+  if (!who) return {.client = client, .method = options.method};
+  return {client, who->name, who->groups, options.method};
 }
 
 }  // namespace

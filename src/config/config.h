@@ -33,6 +33,8 @@ struct Timeouts {
   Duration dial = std::chrono::seconds(5);
   Duration attempt = std::chrono::milliseconds(250);
   Duration hello = std::chrono::seconds(5);
+  Duration response = std::chrono::minutes(2);     // silence of an origin that owes an answer
+  Duration keep_alive = std::chrono::seconds(60);  // silence of a client between two requests
   Duration idle = std::chrono::minutes(15);
   Duration half_closed = std::chrono::minutes(1);
   Duration lifetime = Duration::zero();
@@ -94,6 +96,7 @@ struct Log {
   std::string access = "stdout";  // stdout, stderr, off or a file
   LogLevel level = LogLevel::kInfo;
   Duration progress = Duration::zero();  // a line per this interval for long tunnels; zero: none
+  bool path = false;                     // also the path of requests that are forwarded
 };
 
 enum class KernelObservation : uint8_t { kOff, kAuto };
@@ -174,7 +177,8 @@ struct Config {
 using Snapshot = std::shared_ptr<const Config>;
 
 // What `penstock run` does without a configuration: listens on 127.0.0.1:3128, admin on
-// 127.0.0.1:3129, opens public destinations on port 443 and no internal address.
+// 127.0.0.1:3129, opens public destinations on port 443 to tunnels and on port 80 to requests that
+// are forwarded, and no internal address.
 Snapshot defaults();
 
 // Parses and compiles `text`; `file` is only a name for messages. All faults, or a configuration.

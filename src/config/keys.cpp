@@ -42,6 +42,7 @@ constexpr Key<RuleSpec> kRuleKeys[] = {
     key<RuleSpec, TextList, &RuleSpec::clients>("clients"),
     key<RuleSpec, TextList, &RuleSpec::identities>("identities"),
     key<RuleSpec, TextList, &RuleSpec::groups>("groups"),
+    key<RuleSpec, TextList, &RuleSpec::methods>("methods"),
     key<RuleSpec, TextList, &RuleSpec::addresses>("addresses"),
     key<RuleSpec, WordType<kTlsChecks>, &RuleSpec::tls>("tls"),
     key<RuleSpec, WordType<kEchChecks>, &RuleSpec::ech>("ech"),
@@ -191,6 +192,8 @@ constexpr Key<Timeouts> kTimeoutKeys[] = {
     key<Timeouts, DurationType<>, &Timeouts::dial>("dial"),
     key<Timeouts, DurationType<10, 10 * kSecond>, &Timeouts::attempt>("attempt"),
     key<Timeouts, DurationType<>, &Timeouts::hello>("hello"),
+    key<Timeouts, DurationType<>, &Timeouts::response>("response"),
+    key<Timeouts, DurationType<>, &Timeouts::keep_alive>("keep_alive"),
     key<Timeouts, DurationType<>, &Timeouts::idle>("idle"),
     key<Timeouts, DurationType<>, &Timeouts::half_closed>("half_closed"),
     key<Timeouts, DurationType<>, &Timeouts::lifetime>("lifetime"),
@@ -269,6 +272,7 @@ constexpr Key<Log> kLogKeys[] = {
     key<Log, LogTargetType, &Log::access>("access"),
     key<Log, WordType<kLevels>, &Log::level>("level"),
     key<Log, SwitchableDurationType<kSecond, kDay>, &Log::progress>("progress"),
+    key<Log, BooleanType, &Log::path>("path"),
 };
 
 constexpr Word<KernelObservation> kKernelObservations[] = {{"off", KernelObservation::kOff},

@@ -23,6 +23,10 @@ policy:
   rules:
     - name: public-https
       allow: ["*:443"]
+      methods: [CONNECT]
+    - name: public-http
+      allow: ["*:80"]
+      methods: [plain]
 )";
 
 // Reports are read from top to bottom.

@@ -162,15 +162,15 @@ policy:
   reload: keep
   rules:
     - {name: inside, deny: ["10.0.0.0/8:1-65535"]}
-    - {allow: ["*:443"], tls: required, ech: allow}
-timeouts: {attempt: 100ms, dial: 2s}
+    - {allow: ["*:443"], methods: [CONNECT, GET], tls: required, ech: allow}
+timeouts: {attempt: 100ms, dial: 2s, response: 9s, keep_alive: 8s}
 limits: {tunnels: 1000, head_fields: 50, pending: 5, pending_per_destination: 0,
          memory: 512MiB, tunnel_bandwidth: 10MiB/s}
 overload: {close_idle: 5m}
 dns: {servers: [10.0.0.53, "[fd00::53]:5353", "fd00::54"], search: true}
 dial: {source_addresses: [192.0.2.1, "2001:db8::1"], family: v4, keepalive: 0s, unacknowledged: 30s,
        spares: {destinations: ["API.example.com:443", "[2001:DB8::1]:8443"], popular: 5, each: 3, age: 2s}}
-log: {access: /var/log/penstock.log, level: debug, progress: 1m}
+log: {access: /var/log/penstock.log, level: debug, progress: 1m, path: true}
 server_timing: true
 )");
   EXPECT_FALSE(config->admin);
@@ -182,7 +182,10 @@ server_timing: true
   EXPECT_EQ(config->policy.rules.at(1).name, "rule 2");
   EXPECT_EQ(config->policy.rules[1].tls, policy::TlsCheck::kRequired);
   EXPECT_EQ(config->policy.rules[1].ech, policy::EchCheck::kAllow);
+  EXPECT_EQ(values(config->policy.rules[1].methods), (Texts{"CONNECT", "GET"}));
   EXPECT_EQ(config->timeouts.attempt, 100ms);
+  EXPECT_EQ(config->timeouts.response, 9s);
+  EXPECT_EQ(config->timeouts.keep_alive, 8s);
   EXPECT_EQ(config->limits.tunnels, 1000u);
   EXPECT_EQ(config->limits.head_fields, 50u);
   EXPECT_EQ(config->limits.pending, 5u);
@@ -210,6 +213,7 @@ server_timing: true
   EXPECT_EQ(config->log.access, "/var/log/penstock.log");
   EXPECT_EQ(config->log.level, LogLevel::kDebug);
   EXPECT_EQ(config->log.progress, 1min);
+  EXPECT_TRUE(config->log.path);
   EXPECT_TRUE(config->server_timing);
 }
 
@@ -323,8 +327,9 @@ TEST(Defaults, AreWhatTheManualPromises) {
   EXPECT_EQ(config->file, "");
   EXPECT_TRUE(config->warnings.empty());
 
-  const policy::Asker asker{IpAddress::from_v4(127, 0, 0, 1), ""};
-  const auto judge = [&](std::string_view target, std::string_view address) {
+  const auto judge = [&](std::string_view target, std::string_view address,
+                         std::string_view method = "CONNECT") {
+    const policy::Asker asker{.client = IpAddress::from_v4(127, 0, 0, 1), .method = method};
     const auto authority = http::parse_authority(target);
     EXPECT_TRUE(authority) << target;
     const auto decision = config->rules->judge_name(asker, *authority);
@@ -337,6 +342,10 @@ TEST(Defaults, AreWhatTheManualPromises) {
   EXPECT_TRUE(judge("example.com:443", "93.184.216.34"));
   EXPECT_TRUE(judge("example.com:443", "2606:2800:220:1:248:1893:25c8:1946"));
   EXPECT_FALSE(judge("example.com:22", "93.184.216.34"));
+  EXPECT_TRUE(judge("example.com:80", "93.184.216.34", "GET"));
+  EXPECT_FALSE(judge("example.com:80", "93.184.216.34"));
+  EXPECT_FALSE(judge("example.com:443", "93.184.216.34", "GET"));
+  EXPECT_FALSE(judge("example.com:80", "10.0.0.1", "GET"));
   for (const char* internal : {"127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "fd00::1",
                                "::ffff:10.0.0.1", "100.64.0.1", "0.0.0.0"}) {
     EXPECT_FALSE(judge("example.com:443", internal)) << internal;

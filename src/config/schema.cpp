@@ -117,6 +117,8 @@ std::string schema() {
         "dial": {"$ref": "#/$defs/duration", "description": "Connecting, over all addresses.", "default": "5s"},
         "attempt": {"$ref": "#/$defs/duration", "description": "Until the next address is tried beside the last (RFC 8305): 10ms to 10s, not above dial.", "default": "250ms"},
         "hello": {"$ref": "#/$defs/duration", "description": "Waiting for the client's first bytes.", "default": "5s"},
+        "response": {"$ref": "#/$defs/duration", "description": "Silence of an origin that owes the answer to a forwarded request.", "default": "2m"},
+        "keep_alive": {"$ref": "#/$defs/duration", "description": "Silence of a client between two forwarded requests.", "default": "1m"},
         "idle": {"$ref": "#/$defs/duration", "description": "Without a byte in either direction.", "default": "15m"},
         "half_closed": {"$ref": "#/$defs/duration", "description": "Without a byte once one side has closed.", "default": "1m"},
         "lifetime": {"$ref": "#/$defs/duration", "description": "Of a tunnel, whatever it does.", "default": "0s"},
@@ -204,7 +206,8 @@ std::string schema() {
       "properties": {
         "access": {"$ref": "#/$defs/log_target", "description": "Where the line of each connection goes.", "default": "stdout"},
         "level": {"description": "Of the proxy's own messages.", "enum": ["debug", "info", "warning", "error"], "default": "info"},
-        "progress": {"$ref": "#/$defs/duration", "description": "A further line per so long for long tunnels: 0s for none, or 1s to 24h.", "default": "0s"}
+        "progress": {"$ref": "#/$defs/duration", "description": "A further line per so long for long tunnels: 0s for none, or 1s to 24h.", "default": "0s"},
+        "path": {"description": "Whether the line of a forwarded request says its path (never its query).", "type": "boolean", "default": false}
       }
     },
     "observe": {
@@ -231,6 +234,7 @@ std::string schema() {
         "clients": {"description": "Prefixes of client addresses; absent: any.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/prefix"}},
         "identities": {"description": "Names of clients, with * as a wildcard; absent: anybody.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/identity"}},
         "groups": {"description": "Groups of clients, with * as a wildcard; one of them is enough. Absent: anybody.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/identity"}},
+        "methods": {"description": "CONNECT for tunnels, methods such as GET for requests that are forwarded, or plain for all but CONNECT; absent: any.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/method"}},
         "addresses": {"description": "The only addresses that these names may lead to; opens internal ones. Absent: public addresses.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/prefix"}},
         "tls": {"description": "checked: what begins like TLS must name the destination; required: everything must; ignored: nobody looks.", "enum": ["checked", "required", "ignored"], "default": "checked"},
         "ech": {"description": "Whether a ClientHello may hide its server name.", "enum": ["deny", "allow"], "default": "deny"},
@@ -312,6 +316,7 @@ std::string schema() {
     "authority": {"description": "One destination.", "type": "string", "pattern": "^([0-9A-Za-z._-]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$", "examples": ["api.example.com:443", "10.1.2.3:8080", "[fd00::1]:443"]},
     "parent": {"description": "Another proxy: http://user:password@host:port; without http:// it is meant, without a port 80.", "type": "string", "minLength": 1, "not": {"pattern": "^[hH][tT][tT][pP][sS]://"}},
     "identity": {"description": "The name of a client; * stands for any run of characters.", "type": "string", "minLength": 1},
+    "method": {"description": "A method in capitals, or plain for all but CONNECT.", "type": "string", "pattern": "^([A-Z]+|plain)$"},
     "name": {"description": "1 to 128 bytes on one line.", "type": "string", "minLength": 1, "maxLength": 128},
     "realm": {"description": "1 to 128 printable ASCII characters without quotes and backslashes.", "type": "string", "pattern": "^[ !#-\\[\\]-~]{1,128}$"},
     "file": {"description": "The path of a file, from the root on.", "type": "string", "pattern": "^/(.*/)?[^/]+$", "examples": ["/etc/penstock/users"]},

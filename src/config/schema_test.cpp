@@ -93,7 +93,7 @@ TEST(Schema, SaysTheSameAsTheDecoder) {
       {"policy.rules[].addresses[]", "prefix"},  {"quotas[].clients[]", "prefix"},
       {"quotas[].identities[]", "identity"},     {"quotas[].groups[]", "identity"},
       {"policy.rules[].groups[]", "identity"},   {"identity[].clients[]", "prefix"},
-      {"policy.rules[].via[]", "parent"},
+      {"policy.rules[].via[]", "parent"},        {"policy.rules[].methods[]", "method"},
   };
   SchemaKeys decoded;
   for (const KeyFacts& facts : all_keys()) {
@@ -168,13 +168,13 @@ TEST(Schema, DefaultsAreThoseOfTheDecoder) {
         const Dns& n = c.dns;
         return std::tuple(
             std::tuple(t.head, t.queue, t.resolve, t.dial, t.attempt, t.hello, t.idle,
-                       t.half_closed, t.lifetime, t.drain),
+                       t.half_closed, t.lifetime, t.drain, t.response, t.keep_alive),
             std::tuple(l.tunnels, l.tunnels_per_client, l.head_bytes, l.head_fields, l.pending,
                        l.pending_per_destination, l.memory, l.bandwidth, c.overload.close_idle),
             std::tuple(n.servers, n.search, n.cache_entries, n.min_ttl, n.max_ttl, n.negative_ttl,
                        n.stale),
             std::tuple(c.dial.source_addresses, c.dial.family, c.dial.keepalive,
-                       c.dial.unacknowledged, c.log.access, c.log.level, c.log.progress,
+                       c.dial.unacknowledged, c.log.access, c.log.level, c.log.progress, c.log.path,
                        c.policy.mode, c.policy_reload),
             std::tuple(s.destinations, s.popular, s.each, s.age));
       };

@@ -21,7 +21,7 @@ void Spares::close() {
 }
 
 void Spares::yield() {
-  if (!spares_.empty() && is_short()) drop_all();
+  if (!spares_.empty() && door_.crowded()) drop_all();
 }
 
 std::optional<Reached> Spares::take(std::span<const policy::Route> routes) {
@@ -49,7 +49,7 @@ void Spares::follow(const http::Authority& target, std::span<const policy::Route
   const auto route = std::ranges::find(routes, reached.peer, &policy::Route::endpoint);
   if (route == routes.end() || reached.port.scarce(loop_.now())) return;
   for (size_t have = count(reached.peer); have < settings_.each; ++have) {
-    if (spares_.size() >= kSparesMax || is_short()) return;
+    if (spares_.size() >= kSparesMax || door_.crowded()) return;
     admission::Seat seat = door_.take_seat();
     if (!seat) return;
     spares_.push_back(Spare{*route, std::move(seat)});
@@ -106,12 +106,6 @@ void Spares::drop_all() {
     Reached reached = take_from_keeper(spares_.begin());
     if (reached.stream) let_go(std::move(reached));
   }
-}
-
-bool Spares::is_short() const {
-  const uint64_t seats = door_.seats();
-  if (door_.memory_short()) return true;
-  return seats != 0 && door_.seats_taken() > seats / 4 * 3;
 }
 
 size_t Spares::count(const Endpoint& to) const {

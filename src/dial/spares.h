@@ -81,7 +81,6 @@ class Spares {
   };
   using Position = std::list<Spare>::iterator;
 
-  bool is_short() const;
   size_t count(const Endpoint& to) const;
   loop::RootTask keep(Position spare);
   Reached remove(Position spare);

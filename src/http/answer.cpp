@@ -54,8 +54,9 @@ std::expected<bool, AnswerFault> AnswerReader::advance(std::string_view received
       const auto line = received.substr(line_start_, scanned_ - 1 - line_start_);
       if (const auto good = take_line(line); !good) return std::unexpected(good.error());
       line_start_ = scanned_ + 1;
-      if (line.empty() && status_ / 100 != 1) length_ = line_start_;
-      if (line.empty() && status_ / 100 == 1) status_ = 0;
+      const bool stops = status_ / 100 != 1 || stop_ == Stop::kAtEach;
+      if (line.empty() && stops) length_ = line_start_;
+      if (line.empty() && !stops) status_ = 0;
     }
     ++scanned_;
   }
@@ -82,11 +83,12 @@ std::expected<void, AnswerFault> AnswerReader::take_byte(std::string_view receiv
 std::expected<void, AnswerFault> AnswerReader::take_line(std::string_view line) {
   if (status_ == 0) {
     const std::string_view rest = line.substr(std::min(kVersion.size() + 1, line.size()));
-    const bool shaped = rest.size() >= 5 && rest[0] == ' ' && rest[1] >= '1' && rest[1] <= '5' &&
-                        is_digit(rest[2]) && is_digit(rest[3]) && rest[4] == ' ';
+    const bool ended = rest.size() == 4 && stop_ == Stop::kAtEach;
+    const bool shaped = (ended || (rest.size() >= 5 && rest[4] == ' ')) && rest[0] == ' ' &&
+                        rest[1] >= '1' && rest[1] <= '5' && is_digit(rest[2]) && is_digit(rest[3]);
     if (!shaped) return std::unexpected(AnswerFault::kStatusLine);
     const int status = (rest[1] - '0') * 100 + (rest[2] - '0') * 10 + (rest[3] - '0');
-    if (status == 101) return std::unexpected(AnswerFault::kSwitching);
+    if (status == 101 && stop_ == Stop::kAtFinal) return std::unexpected(AnswerFault::kSwitching);
     status_ = status;
     error_at_ = error_length_ = 0;  // an interim answer's error is not the final one's
     return {};

@@ -124,6 +124,19 @@ TEST(Answer, BoundsInterimAnswersToo) {
   EXPECT_EQ(fault(endless, {1024, 10}), AnswerFault::kTooLarge);
 }
 
+TEST(Answer, MayBeReadOneByOne) {
+  const std::string bytes =
+      "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 101 x\r\n\r\nHTTP/1.1 200\r\nA: b\r\n\r\nbody";
+  std::string_view rest = bytes;
+  for (const int status : {100, 101, 200}) {
+    AnswerReader reader({}, Stop::kAtEach);
+    ASSERT_TRUE(reader.advance(rest).value_or(false)) << rest;
+    EXPECT_EQ(reader.answer(rest).status, status);
+    rest.remove_prefix(reader.answer(rest).length);
+  }
+  EXPECT_EQ(rest, "body");
+}
+
 TEST(Answer, StaysFaulty) {
   AnswerReader reader;
   const std::string bytes = "HTTP/1.1 200 OK\r\nno colon\r\n\r\n";

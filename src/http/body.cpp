@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "base/check.h"
 #include "http/answer_fields.h"
@@ -52,34 +53,44 @@ std::expected<BodyReader, BodyFault> BodyReader::behind(std::string_view head, i
   if (!length) return std::unexpected(length.error());
   const std::string_view coding = last_coding(head);
   if (*length && !coding.empty()) return std::unexpected(BodyFault::kTwoEnds);
-  if (status / 100 == 1 || status == 204 || status == 304) return BodyReader(State::kDone, 0);
-  if (equals_ignoring_case(coding, "chunked")) return BodyReader(State::kChunkSize, 0);
-  if (!*length) return BodyReader(State::kUntilEnd, 0);
-  return BodyReader(**length == 0 ? State::kDone : State::kCounted, **length);
+  if (status / 100 == 1 || status == 204 || status == 304) return none();
+  if (equals_ignoring_case(coding, "chunked")) return chunked(true);
+  return *length ? counted(**length) : until_end();
+}
+
+std::expected<BodyReader::Piece, BodyFault> BodyReader::next(std::string_view bytes) {
+  Piece out;
+  while (out.taken < bytes.size() && state_ != State::kDone) {
+    const std::string_view rest = bytes.substr(out.taken);
+    switch (state_) {
+      case State::kUntilEnd: out.content = rest; break;
+      case State::kCounted:
+      case State::kChunkData:
+        out.content = rest.substr(0, static_cast<size_t>(std::min<uint64_t>(left_, rest.size())));
+        left_ -= out.content.size();
+        if (left_ == 0) state_ = state_ == State::kCounted ? State::kDone : State::kChunkDataCr;
+        break;
+      default:
+        if (!take_framing(rest.front())) {
+          state_ = State::kFaulty;
+          return std::unexpected(BodyFault::kChunk);
+        }
+        ++out.taken;
+        continue;
+    }
+    out.taken += out.content.size();
+    bytes_ += out.content.size();
+    return out;
+  }
+  return out;
 }
 
 std::expected<size_t, BodyFault> BodyReader::take(std::string_view bytes) {
   size_t taken = 0;
-  while (taken < bytes.size() && state_ != State::kDone) {
-    size_t content = 0;
-    switch (state_) {
-      case State::kUntilEnd: content = bytes.size() - taken; break;
-      case State::kCounted:
-      case State::kChunkData:
-        content = static_cast<size_t>(std::min<uint64_t>(left_, bytes.size() - taken));
-        left_ -= content;
-        if (left_ == 0) state_ = state_ == State::kCounted ? State::kDone : State::kChunkDataCr;
-        break;
-      default:
-        if (!take_framing(bytes[taken])) {
-          state_ = State::kFaulty;
-          return std::unexpected(BodyFault::kChunk);
-        }
-        ++taken;
-        continue;
-    }
-    taken += content;
-    bytes_ += content;
+  while (taken < bytes.size() && !done()) {
+    const auto piece = next(bytes.substr(taken));
+    if (!piece) return std::unexpected(piece.error());
+    taken += piece->taken;
   }
   return taken;
 }
@@ -91,9 +102,49 @@ bool BodyReader::take_size(char byte) {
     return true;
   }
   if (size_digits_ == 0) return false;
-  if (byte != '\r' && byte != ';' && byte != ' ' && byte != '\t') return false;
-  state_ = byte == '\r' ? State::kChunkSizeLf : State::kChunkExtension;
-  return true;
+  return leave_size(byte);
+}
+
+// What may follow the size: nothing but its line's end, an extension, or a pad before either.
+bool BodyReader::leave_size(char byte) {
+  switch (byte) {
+    case '\r': state_ = State::kChunkSizeLf; return true;
+    case ';': state_ = State::kChunkExtension; return true;
+    case ' ':
+    case '\t': state_ = State::kChunkPad; return lenient_;
+    default: return false;
+  }
+}
+
+// ";name=value" and ";name", again and again (RFC 9112 section 7.1.1).
+bool BodyReader::take_extension(char byte) {
+  const bool behind_token = std::exchange(in_token_, is_token_byte(byte));
+  if (in_token_) return true;
+  if (byte == '\r') {
+    state_ = State::kChunkSizeLf;
+    return lenient_ || behind_token;
+  }
+  if (lenient_) return !is_control(byte);
+  const bool in_name = state_ == State::kChunkExtension;
+  state_ = byte == '=' ? State::kExtensionValue : State::kChunkExtension;
+  return behind_token && (byte == ';' || (byte == '=' && in_name));
+}
+
+bool BodyReader::take_trailer(char byte) {
+  if (state_ == State::kTrailerValue) {
+    if (byte == '\r') state_ = State::kTrailerLf;
+    return !is_control(byte) || byte == '\r';
+  }
+  if (state_ == State::kTrailerName && byte == ':') {
+    state_ = State::kTrailerValue;
+    return true;
+  }
+  if (state_ == State::kTrailerStart && byte == '\r') {
+    state_ = State::kLastLf;
+    return true;
+  }
+  state_ = State::kTrailerName;
+  return is_token_byte(byte);
 }
 
 bool BodyReader::take_framing(char byte) {
@@ -101,24 +152,20 @@ bool BodyReader::take_framing(char byte) {
     state_ = next;
     return byte == wanted;
   };
+  const auto in_bounds = [&] { return ++idle_framing_ <= kIdleFramingMax + bytes_; };
   switch (state_) {
     case State::kChunkSize: return take_size(byte);
+    case State::kChunkPad: return in_bounds() && leave_size(byte);
     case State::kChunkExtension:
-      if (byte == '\r') state_ = State::kChunkSizeLf;
-      return !is_control(byte) || byte == '\r';
+    case State::kExtensionValue: return in_bounds() && take_extension(byte);
     case State::kChunkSizeLf:
       size_digits_ = 0;
       return next_is('\n', left_ == 0 ? State::kTrailerStart : State::kChunkData);
     case State::kChunkDataCr: return next_is('\r', State::kChunkDataLf);
     case State::kChunkDataLf: return next_is('\n', State::kChunkSize);
     case State::kTrailerStart:
-    case State::kTrailer:
-      if (byte == '\r') {
-        state_ = state_ == State::kTrailer ? State::kTrailerLf : State::kLastLf;
-        return true;
-      }
-      state_ = State::kTrailer;
-      return !is_control(byte);
+    case State::kTrailerName:
+    case State::kTrailerValue: return in_bounds() && take_trailer(byte);
     case State::kTrailerLf: return next_is('\n', State::kTrailerStart);
     case State::kLastLf: return next_is('\n', State::kDone);
     default: return false;  // faulty before, and so it stays

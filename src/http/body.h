@@ -1,6 +1,6 @@
-// Where an answer's body ends (RFC 9112 section 6): counted, in chunks, or at the end of the
-// connection. The bytes themselves are only counted: who reads a body here wants to know when it
-// was whole, not what it says.
+// Where a body ends (RFC 9112 section 6): counted, in chunks, or at the end of the connection.
+// Its content is given in pieces, as views into what was received, or only counted: a tool wants to
+// know when a body was whole, a proxy passes it on.
 // Pure.   Cost: linear in bytes, no allocation.
 #pragma once
 
@@ -20,8 +20,34 @@ std::string_view sentence(BodyFault fault);
 
 class BodyReader {
  public:
+  // Chunk extensions and trailers mean nothing to anybody here and are stepped over. They may
+  // outweigh the content by so much: one-byte chunks in kilobytes of extensions are an attack.
+  static constexpr uint64_t kIdleFramingMax = 16 * 1024;
+
+  static BodyReader none() { return BodyReader(State::kDone, 0); }
+  static BodyReader counted(uint64_t bytes) {
+    return BodyReader(bytes == 0 ? State::kDone : State::kCounted, bytes);
+  }
+  // `lenient`: white space may stand behind a chunk's size, as some servers write it, and anything
+  // in an extension. A request's chunks have neither, and extensions of tokens only: llhttp, for
+  // one, refuses the rest, and what one reader refuses another may read in its own way.
+  static BodyReader chunked(bool lenient = false) {
+    BodyReader out(State::kChunkSize, 0);
+    out.lenient_ = lenient;
+    return out;
+  }
+  static BodyReader until_end() { return BodyReader(State::kUntilEnd, 0); }
+
   // `head` is that of a final answer (final_head) to a GET, and `status` its status.
   static std::expected<BodyReader, BodyFault> behind(std::string_view head, int status);
+
+  // The next run of content in `bytes`, and how many bytes it and the framing in front of it are.
+  // No content: all of `bytes` was framing, or the body is done().
+  struct Piece {
+    size_t taken = 0;
+    std::string_view content;
+  };
+  std::expected<Piece, BodyFault> next(std::string_view bytes);
 
   // Takes what belongs to the body off the front of `bytes`: how many that were. Fewer than there
   // are only when done(). After a fault it stays faulty.
@@ -30,6 +56,7 @@ class BodyReader {
   std::expected<void, BodyFault> end();
 
   bool done() const { return state_ == State::kDone; }
+  bool ends_with_connection() const { return state_ == State::kUntilEnd; }
   // Of the content, without the framing of chunks.
   uint64_t bytes() const { return bytes_; }
 
@@ -38,13 +65,16 @@ class BodyReader {
     kCounted,
     kUntilEnd,
     kChunkSize,
+    kChunkPad,  // white space behind the size
     kChunkExtension,
+    kExtensionValue,
     kChunkSizeLf,
     kChunkData,
     kChunkDataCr,
     kChunkDataLf,
     kTrailerStart,  // of a line; an empty one ends the body
-    kTrailer,
+    kTrailerName,
+    kTrailerValue,
     kTrailerLf,
     kLastLf,
     kDone,
@@ -56,11 +86,17 @@ class BodyReader {
   // One byte of a chunk's framing; false: it does not belong there.
   bool take_framing(char byte);
   bool take_size(char byte);
+  bool leave_size(char byte);
+  bool take_extension(char byte);
+  bool take_trailer(char byte);
 
   State state_;
-  uint64_t left_ = 0;    // of the body, or of the chunk
-  int size_digits_ = 0;  // of the chunk size that is being read
+  uint64_t left_ = 0;  // of the body, or of the chunk
+  bool lenient_ = false;
+  bool in_token_ = false;  // of an extension
+  int size_digits_ = 0;    // of the chunk size that is being read
   uint64_t bytes_ = 0;
+  uint64_t idle_framing_ = 0;  // bytes of chunk extensions and trailers
 };
 
 }  // namespace penstock::http

@@ -67,8 +67,10 @@ TEST(Body, InChunksIsTheirContent) {
 }
 
 TEST(Body, InBadChunksIsAFaultAndStaysOne) {
-  for (const char* sent : {"\r\n", "g\r\n", "5\nhello", "5\r\nhello5\r\n", "0\r\nA: b\n\r\n",
-                           "1234567890abcdef\r\n", "5;\x01\r\n", "-1\r\n"}) {
+  for (const char* sent :
+       {"\r\n", "g\r\n", "5\nhello", "5\r\nhello5\r\n", "0\r\nA: b\n\r\n", "1234567890abcdef\r\n",
+        "5;\x01\r\n", "-1\r\n", "+5\r\n", "0x5\r\n", " 5\r\n", "5 5\r\n", "5\rhello", "5;a\nhello",
+        "0\r\n a: b\r\n", "0\r\nno colon\r\n", "0\r\na : b\r\n", "5\r\nhello\r0"}) {
     BodyReader body = reader("Transfer-Encoding: chunked\r\n");
     const auto taken = body.take(sent);
     ASSERT_FALSE(taken.has_value()) << sent;
@@ -76,6 +78,56 @@ TEST(Body, InBadChunksIsAFaultAndStaysOne) {
     EXPECT_FALSE(body.take("0\r\n\r\n").has_value());
     EXPECT_FALSE(body.end().has_value());
   }
+}
+
+TEST(Body, InChunksGivesItsContentInPieces) {
+  const std::string sent = "3;x=y\r\nabc\r\n2\r\nde\r\n0\r\nT: x\r\n\r\nGET";
+  for (size_t step = 1; step <= sent.size(); ++step) {
+    BodyReader body = BodyReader::chunked();
+    std::string content;
+    size_t at = 0;
+    while (at < sent.size() && !body.done()) {
+      const auto piece = body.next(std::string_view(sent).substr(at, step));
+      ASSERT_TRUE(piece.has_value());
+      ASSERT_GT(piece->taken, 0u);
+      content += piece->content;
+      at += piece->taken;
+    }
+    EXPECT_EQ(content, "abcde") << step;
+    EXPECT_EQ(sent.substr(at), "GET") << step;
+  }
+}
+
+TEST(Body, OfARequestHasNoWhiteSpaceBehindTheSizeOfAChunk) {
+  EXPECT_FALSE(BodyReader::chunked().take("5 \r\nhello\r\n").has_value());
+  EXPECT_FALSE(BodyReader::chunked().take("5 ;a\r\nhello\r\n").has_value());
+  EXPECT_TRUE(BodyReader::chunked(true).take("5 \r\nhello\r\n").has_value());
+}
+
+TEST(Body, OfARequestHasExtensionsOfTokensOnly) {
+  for (const char* good : {"5;a\r\n", "5;a=b;c;d=1\r\n"}) {
+    EXPECT_TRUE(BodyReader::chunked().take(good).has_value()) << good;
+  }
+  for (const char* bad : {"5;\r\n", "5;;a\r\n", "5;a=\r\n", "5;=b\r\n", "5;a=b=c\r\n", "5; a\r\n",
+                          "5;a=\"b\"\r\n", "5;a\xff\r\n"}) {
+    EXPECT_FALSE(BodyReader::chunked().take(bad).has_value()) << bad;
+    EXPECT_TRUE(BodyReader::chunked(true).take(bad).has_value()) << bad;
+  }
+}
+
+TEST(Body, BoundsFramingThatIsForNobody) {
+  BodyReader extensions = BodyReader::chunked();
+  EXPECT_FALSE(
+      extensions.take("1;" + std::string(BodyReader::kIdleFramingMax + 1, 'x')).has_value());
+  BodyReader trailers = BodyReader::chunked();
+  EXPECT_FALSE(
+      trailers.take("0\r\na: " + std::string(BodyReader::kIdleFramingMax + 1, 'x')).has_value());
+  // A long body may have more of it.
+  BodyReader body = BodyReader::chunked();
+  EXPECT_TRUE(body.take("10000\r\n" + std::string(0x10000, 'x') + "\r\n0;" +
+                        std::string(BodyReader::kIdleFramingMax + 1, 'x') + "\r\n\r\n")
+                  .has_value());
+  EXPECT_TRUE(body.done());
 }
 
 TEST(Body, ThatEndsTooEarlyIsTruncated) {

@@ -7,6 +7,8 @@
 
 #include "base/ascii.h"
 #include "base/check.h"
+#include "http/request_parts.h"
+#include "http/structured.h"
 
 namespace penstock::http {
 namespace {
@@ -72,13 +74,7 @@ Code code_of_byte(char c, Code otherwise) {
   return otherwise;
 }
 
-struct Words {
-  std::string_view method;
-  std::string_view target;
-  bool http_1_0 = false;
-};
-
-Result<Words> read_version(Words words, std::string_view version) {
+Result<RequestWords> read_version(RequestWords words, std::string_view version) {
   if (version == "HTTP/1.1") return words;
   if (version == "HTTP/1.0") {
     words.http_1_0 = true;
@@ -94,10 +90,10 @@ Result<Words> read_version(Words words, std::string_view version) {
 
 // method SP target SP version, with exactly those spaces (RFC 9112 section 3 allows a server to be
 // lenient; then "CONNECT ok:443 x HTTP/1.1" means one thing to the one in front and another here).
-Result<Words> split_request_line(std::string_view line) {
+Result<RequestWords> split_request_line(std::string_view line) {
   const size_t first = line.find(' ');
   if (first == line.npos) return fail(Code::kBadRequestLine);
-  Words words;
+  RequestWords words;
   words.method = line.substr(0, first);
   if (words.method.empty() ||
       !std::ranges::all_of(words.method, [](char c) { return is(c, kToken); })) {
@@ -213,127 +209,102 @@ Result<HeadReader::Place> HeadReader::leave_name(char byte) {
   return fail(code_of_byte(byte, Code::kBadFieldName));
 }
 
-namespace {
-
-// The fields that say where a message goes, where it ends and who sends it. Nothing else in a head
-// has any influence on a tunnel: not Expect, Upgrade, TE or Proxy-Connection.
-struct Fields {
-  std::optional<std::string_view> host;
-  std::optional<std::string_view> content_length;
-  bool second_host = false;
-  bool second_content_length = false;
-  std::optional<std::string_view> authorization;
-  bool second_authorization = false;
-  bool transfer_encoding = false;
-  bool close = false;
-};
-
-struct Head {
-  Words words;
-  Fields fields;
-};
-
-std::string_view trim(std::string_view value) {
-  const size_t first = value.find_first_not_of(" \t");
-  if (first == value.npos) return {};
-  return value.substr(first, value.find_last_not_of(" \t") - first + 1);
+bool take_field(std::string_view& lines, Field& field) {
+  if (lines.empty()) return false;
+  const size_t end = lines.find('\r');
+  const size_t colon = lines.find(':');
+  field = {lines.substr(0, colon), trim(lines.substr(colon + 1, end - colon - 1))};
+  lines.remove_prefix(end + 2);
+  return true;
 }
 
-void note_field(Fields& fields, std::string_view name, std::string_view value) {
-  if (equals_ignoring_case(name, "host")) {
-    fields.second_host = fields.host.has_value();
-    fields.host = value;
-  } else if (equals_ignoring_case(name, "content-length")) {
-    fields.second_content_length = fields.content_length.has_value();
-    fields.content_length = value;
-  } else if (equals_ignoring_case(name, "transfer-encoding")) {
-    fields.transfer_encoding = true;
-  } else if (equals_ignoring_case(name, "proxy-authorization")) {
-    fields.second_authorization = fields.authorization.has_value();
-    fields.authorization = value;
-  } else if (equals_ignoring_case(name, "connection")) {
-    fields.close = fields.close || equals_ignoring_case(value, "close");
+void note_key(KeyFields& keys, const Field& field) {
+  const auto note = [&field](std::optional<std::string_view>& value, bool& second) {
+    second = value.has_value();
+    value = field.value;
+  };
+  if (equals_ignoring_case(field.name, "host")) {
+    note(keys.host, keys.second_host);
+  } else if (equals_ignoring_case(field.name, "content-length")) {
+    note(keys.content_length, keys.second_content_length);
+  } else if (equals_ignoring_case(field.name, "transfer-encoding")) {
+    note(keys.transfer_encoding, keys.second_transfer_encoding);
+  } else if (equals_ignoring_case(field.name, "proxy-authorization")) {
+    note(keys.authorization, keys.second_authorization);
+  } else if (equals_ignoring_case(field.name, "connection")) {
+    keys.close = keys.close || equals_ignoring_case(field.value, "close");
   }
 }
 
-// The reader goes over the head once more: what is parsed below cannot have passed it by.
-Result<Head> read_head(std::string_view head, HeadLimits limits) {
+Result<RequestParts> read_parts(std::string_view head, HeadLimits limits) {
   HeadReader reader(limits);
   const auto complete = reader.advance(head);
   if (!complete) return std::unexpected(complete.error());
   if (!*complete || reader.length() != head.size()) return fail(Code::kBadRequestLine);
 
   if (head.starts_with("\r\n")) head.remove_prefix(2);
-  size_t end = head.find('\r');
+  const size_t end = head.find('\r');
   const auto words = split_request_line(head.substr(0, end));
   if (!words) return std::unexpected(words.error());
-  Head out{*words, {}};
-  while (true) {
-    head.remove_prefix(end + 2);
-    end = head.find('\r');
-    if (end == 0) return out;
-    const size_t colon = head.find(':');
-    note_field(out.fields, head.substr(0, colon), trim(head.substr(colon + 1, end - colon - 1)));
-  }
+  RequestParts out{*words, {}, head.substr(end + 2, head.size() - end - 4)};
+  Field field;
+  for (std::string_view lines = out.lines; take_field(lines, field);) note_key(out.keys, field);
+  return out;
 }
 
-// RFC 9112 section 3.2: exactly one valid Host, which HTTP/1.0 may leave out.
-Result<std::optional<HostField>> read_host(const Head& head) {
-  if (head.fields.second_host) return fail(Code::kDuplicateHost);
-  if (!head.fields.host) {
-    if (!head.words.http_1_0) return fail(Code::kMissingHost);
+Result<std::optional<HostField>> read_host(const RequestParts& parts) {
+  if (parts.keys.second_host) return fail(Code::kDuplicateHost);
+  if (!parts.keys.host) {
+    if (!parts.words.http_1_0) return fail(Code::kMissingHost);
     return std::nullopt;
   }
-  auto host = parse_host_field(*head.fields.host);
+  auto host = parse_host_field(*parts.keys.host);
   if (!host) return fail(Code::kBadHost);
   return std::optional<HostField>(std::move(*host));
 }
 
-// Two of them are two people to two readers.
-Result<std::optional<Credentials>> read_credentials(const Fields& fields) {
-  if (fields.second_authorization) return fail(Code::kDuplicateCredentials);
-  if (!fields.authorization) return std::nullopt;
-  auto credentials = parse_credentials(*fields.authorization);
+Result<std::optional<Credentials>> read_credentials(const KeyFields& keys) {
+  if (keys.second_authorization) return fail(Code::kDuplicateCredentials);
+  if (!keys.authorization) return std::nullopt;
+  auto credentials = parse_credentials(*keys.authorization);
   if (!credentials) return std::unexpected(credentials.error());
   return std::optional(std::move(*credentials));
 }
 
-}  // namespace
-
 Result<ConnectRequest> parse_connect(std::string_view text, HeadLimits limits) {
-  const auto head = read_head(text, limits);
+  const auto head = read_parts(text, limits);
   if (!head) return std::unexpected(head.error());
   if (head->words.method != "CONNECT") return fail(Code::kMethodUnsupported);
   auto target = parse_authority(head->words.target);
   if (!target) return std::unexpected(target.error());
 
   // Whoever sends a length means bytes that are no tunnel bytes; whoever is behind us may agree.
-  if (head->fields.transfer_encoding) return fail(Code::kTransferEncoding);
-  if (head->fields.content_length) return fail(Code::kContentLength);
+  if (head->keys.transfer_encoding) return fail(Code::kTransferEncoding);
+  if (head->keys.content_length) return fail(Code::kContentLength);
   // The target alone decides. A Host that disagrees is refused all the same: the next log or
   // filter might believe it (CVE-2012-2213, CVE-2026-100663).
-  const bool same_text = !head->fields.second_host && head->fields.host == head->words.target;
+  const bool same_text = !head->keys.second_host && head->keys.host == head->words.target;
   if (!same_text) {
     const auto host = read_host(*head);
     if (!host) return std::unexpected(host.error());
     if (*host && !(*host)->agrees_with(*target)) return fail(Code::kHostMismatch);
   }
-  auto credentials = read_credentials(head->fields);
+  auto credentials = read_credentials(head->keys);
   if (!credentials) return std::unexpected(credentials.error());
-  return ConnectRequest{std::move(*target), head->words.http_1_0, head->fields.close,
+  return ConnectRequest{std::move(*target), head->words.http_1_0, head->keys.close,
                         std::move(*credentials)};
 }
 
 Result<GetRequest> parse_get(std::string_view text, HeadLimits limits) {
-  const auto head = read_head(text, limits);
+  const auto head = read_parts(text, limits);
   if (!head) return std::unexpected(head.error());
   const auto [method, target, http_1_0] = head->words;
   if (method != "GET" && method != "HEAD" && method != "POST") {
     return fail(Code::kMethodUnsupported);
   }
   if (!target.starts_with('/') || target.find('#') != target.npos) return fail(Code::kTargetForm);
-  if (head->fields.transfer_encoding) return fail(Code::kTransferEncoding);
-  if (head->fields.second_content_length || head->fields.content_length.value_or("0") != "0") {
+  if (head->keys.transfer_encoding) return fail(Code::kTransferEncoding);
+  if (head->keys.second_content_length || head->keys.content_length.value_or("0") != "0") {
     return fail(Code::kContentLength);
   }
   auto host = read_host(*head);
@@ -344,7 +315,7 @@ Result<GetRequest> parse_get(std::string_view text, HeadLimits limits) {
 }
 
 Result<std::optional<HostField>> parse_host_of_request(std::string_view text, HeadLimits limits) {
-  const auto head = read_head(text, limits);
+  const auto head = read_parts(text, limits);
   if (!head) return std::unexpected(head.error());
   const std::string_view target = head->words.target;
   if (!target.starts_with('/') && target != "*") return fail(Code::kTargetForm);

@@ -77,6 +77,22 @@ bool has_glob(std::string_view name) {
   return name.find('*') != name.npos;
 }
 
+std::vector<std::string> parse_methods(const LocatedWords& words, Faults& faults) {
+  const auto upper = [](char c) { return c >= 'A' && c <= 'Z'; };
+  std::vector<std::string> out;
+  for (const Located<std::string>& word : words) {
+    const bool known = word.value == kPlainMethods ||
+                       (!word.value.empty() && std::ranges::all_of(word.value, upper));
+    if (!known) {
+      faults.push_back({word.place, "methods: \"" + word.value +
+                                        "\" is no method; write CONNECT, GET or the like in "
+                                        "capitals, or plain for all but CONNECT"});
+    }
+    out.push_back(word.value);
+  }
+  return out;
+}
+
 bool glob_matches(std::string_view pattern, std::string_view text) {
   size_t p = 0;
   size_t t = 0;
@@ -117,13 +133,18 @@ bool Names::match(std::string_view name) const {
 }
 
 Askers::Askers(std::span<const IpPrefix> clients, std::span<const std::string> identities,
-               std::span<const std::string> groups)
+               std::span<const std::string> groups, std::span<const std::string> methods)
     : clients_(std::vector<IpPrefix>(clients.begin(), clients.end())),
       identities_(identities),
-      groups_(groups) {}
+      groups_(groups),
+      methods_(methods.begin(), methods.end()) {}
 
 bool Askers::matches(const Asker& asker) const {
   if (!clients_.empty() && !clients_.contains(asker.client)) return false;
+  const auto covers = [&asker](const std::string& method) {
+    return method == asker.method || (method == kPlainMethods && asker.plain());
+  };
+  if (!methods_.empty() && std::ranges::none_of(methods_, covers)) return false;
   if (!identities_.empty()) {
     if (asker.identity.empty() || !identities_.match(asker.identity)) return false;
   }

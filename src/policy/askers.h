@@ -45,11 +45,15 @@ class Names {
   std::vector<std::string> globs_;
 };
 
+// In place of a method: every one but CONNECT.
+inline constexpr std::string_view kPlainMethods = "plain";
+std::vector<std::string> parse_methods(const LocatedWords& words, Faults& faults);
+
 class Askers {
  public:
   // An empty list means no condition.
   Askers(std::span<const IpPrefix> clients, std::span<const std::string> identities,
-         std::span<const std::string> groups = {});
+         std::span<const std::string> groups = {}, std::span<const std::string> methods = {});
 
   // An asker without identity matches no rule that names identities, not even "*"; nor does one
   // without groups match a rule that names groups. One of an asker's groups is enough.
@@ -59,6 +63,7 @@ class Askers {
   PrefixSet clients_;
   Names identities_;
   Names groups_;
+  std::vector<std::string> methods_;
 };
 
 }  // namespace penstock::policy

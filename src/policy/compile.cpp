@@ -53,6 +53,7 @@ ParsedRule parse_rule(const RuleSpec& rule, Faults& faults) {
   out.clients = parse_clients(rule.clients, faults);
   out.identities = parse_identities(rule.identities, faults);
   out.groups = parse_groups(rule.groups, faults);
+  out.methods = parse_methods(rule.methods, faults);
   out.addresses = parse_prefixes(rule.addresses, "addresses", faults);
   if (!rule.allow && !rule.addresses.empty()) {
     faults.push_back(

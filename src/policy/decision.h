@@ -27,6 +27,11 @@ struct Asker {
   IpAddress client;
   std::string_view identity{};            // empty: nobody was identified
   std::span<const std::string> groups{};  // only of who was
+  std::string_view method = kTunnel;  // how he asks: by a tunnel, or by a request to be forwarded
+
+  // Every protocol's tunnels go by this name.
+  static constexpr std::string_view kTunnel = "CONNECT";
+  bool plain() const { return method != kTunnel; }
 };
 
 // What a rule says about itself once compiled; lives as long as its Rules.
@@ -44,6 +49,7 @@ struct RuleFacts {
 struct Decision {
   bool allowed = false;
   bool would_deny = false;           // allowed only because the mode is `report`
+  Code why = Code::kNameDenied;      // of a refusal
   const RuleFacts* rule = nullptr;   // null: no rule matched. Lives as long as the Rules.
   uint32_t rule_index = UINT32_MAX;  // position of that rule; UINT32_MAX: none
 };

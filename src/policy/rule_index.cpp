@@ -27,13 +27,14 @@ std::vector<IpPrefix> prefixes_of(std::span<const ParsedRule> rules, bool denied
 }
 
 // How the asker index files a rule.
-enum class Filing : uint8_t { kOpen, kIdentity, kGroup, kClient, kGlob };
+enum class Filing : uint8_t { kOpen, kIdentity, kGroup, kClient, kGlob, kMethod };
 
 Filing filing_of(const ParsedRule& rule) {
   if (are_names(rule.identities)) return Filing::kIdentity;
   if (are_names(rule.groups)) return Filing::kGroup;
   if (!rule.clients.empty()) return Filing::kClient;
-  return rule.identities.empty() && rule.groups.empty() ? Filing::kOpen : Filing::kGlob;
+  if (!rule.identities.empty() || !rule.groups.empty()) return Filing::kGlob;
+  return rule.methods.empty() ? Filing::kOpen : Filing::kMethod;
 }
 
 }  // namespace
@@ -118,10 +119,10 @@ void RuleIndex::add_entries(Entries& entries, uint32_t key, uint32_t rule, const
 
 void RuleIndex::index_asker(uint32_t rule, const ParsedRule& parsed, const PrefixSet& clients) {
   const Filing filing = filing_of(parsed);
-  askers_.push_back(
-      filing == Filing::kOpen
-          ? nullptr
-          : std::make_unique<Askers>(parsed.clients, parsed.identities, parsed.groups));
+  askers_.push_back(filing == Filing::kOpen
+                        ? nullptr
+                        : std::make_unique<Askers>(parsed.clients, parsed.identities, parsed.groups,
+                                                   parsed.methods));
   switch (filing) {
     case Filing::kOpen: break;
     case Filing::kIdentity:
@@ -136,6 +137,7 @@ void RuleIndex::index_asker(uint32_t rule, const ParsedRule& parsed, const Prefi
       for (const IpPrefix& client : parsed.clients) by_client_.add(clients.number_of(client), rule);
       break;
     case Filing::kGlob: by_glob_.push_back(rule); break;
+    case Filing::kMethod: by_method_.push_back(rule); break;
   }
 }
 
@@ -152,6 +154,7 @@ void RuleIndex::for_each_candidate_list(Query& query, Visit&& visit) const {
     if (number != NameIndex::kNone) visit(by_group_.at(number));
   }
   if (!query.asker.identity.empty()) visit(std::span<const uint32_t>(by_glob_));
+  visit(std::span<const uint32_t>(by_method_));
   for (uint32_t client = query.client; client != PrefixSet::kNone;
        client = clients_.wider(client)) {
     visit(by_client_.at(client));

@@ -32,6 +32,7 @@ struct ParsedRule {
   std::vector<IpPrefix> clients;
   std::vector<std::string> identities;
   std::vector<std::string> groups;
+  std::vector<std::string> methods;
   std::vector<IpPrefix> addresses;
   std::vector<http::ProxyUrl> via;
 };
@@ -120,6 +121,7 @@ class RuleIndex {
   Lists<uint32_t> by_group_;
   Lists<uint32_t> by_client_;
   std::vector<uint32_t> by_glob_;
+  std::vector<uint32_t> by_method_;
 };
 
 }  // namespace penstock::policy

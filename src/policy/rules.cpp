@@ -81,8 +81,8 @@ Rules::Compiled::Compiled(const Spec& spec, std::span<const ParsedRule> parsed)
   addresses.reserve(spec.rules.size());
   for (size_t i = 0; i < parsed.size(); ++i) {
     const RuleSpec& rule = spec.rules[i];
-    facts.push_back({rule.name, rule.allow, rule.tls, rule.ech, rule.announce, rule.place,
-                     parsed[i].via});
+    facts.push_back(
+        {rule.name, rule.allow, rule.tls, rule.ech, rule.announce, rule.place, parsed[i].via});
   }
   for (const ParsedRule& rule : parsed) {
     addresses.push_back(rule.addresses.empty() ? nullptr
@@ -114,6 +114,11 @@ Decision Rules::judge_name(const Asker& asker, const http::Authority& target) co
   if (out.rule_index != RuleIndex::kNone) {
     out.rule = &compiled_->facts[out.rule_index];
     out.allowed = out.rule->allow;
+    // What is forwarded is read by everybody on the way.
+    if (out.allowed && asker.plain() && out.rule->tls == TlsCheck::kRequired) {
+      out.allowed = false;
+      out.why = Code::kPlainDenied;
+    }
   }
   if (!out.allowed && compiled_->mode == Mode::kReport) out.allowed = out.would_deny = true;
   return out;

@@ -28,6 +28,7 @@ struct RuleSpec {
   std::vector<Located<std::string>> clients;     // prefixes; empty: any client
   std::vector<Located<std::string>> identities;  // names, '*' as a glob; empty: anybody
   std::vector<Located<std::string>> groups;      // the same
+  std::vector<Located<std::string>> methods;     // "plain": all but CONNECT; empty: any
   std::vector<Located<std::string>> addresses;   // prefixes; empty: public addresses only
   TlsCheck tls = TlsCheck::kChecked;
   EchCheck ech = EchCheck::kDeny;

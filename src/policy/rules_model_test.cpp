@@ -29,6 +29,8 @@ constexpr const char* kAddresses[] = {
     "1.1.1.1",          "127.0.0.1",      "fd00::1",         "2606:4700::1", "64:ff9b::808:808",
     "64:ff9b::a01:203", "::ffff:8.8.8.8", "::ffff:10.1.2.3", "2a00::1"};
 constexpr const char* kIdentities[] = {"ci", "ci-7", "bot", "team-a"};
+constexpr const char* kPlainMethodsAsked[] = {"GET", "PUT"};
+constexpr const char* kMethods[] = {"CONNECT", "GET", "plain"};
 constexpr const char* kGlobs[] = {"ci", "ci*", "bot", "*", "team-*", "team-a"};
 
 struct Model {
@@ -43,7 +45,7 @@ struct Model {
   };
   bool allow;
   std::vector<Target> targets;
-  Words clients, identities, groups, addresses;
+  Words clients, identities, groups, methods, addresses;
 };
 
 std::string random_name(Random& random) {
@@ -79,6 +81,7 @@ Model random_rule(Random& random) {
   out.clients = random_words(random, 2, std::span(kPrefixes).first(7));
   out.identities = random_words(random, 2, kGlobs);
   out.groups = random_words(random, 3, kGlobs);
+  out.methods = random_words(random, 4, kMethods);
   if (out.allow) out.addresses = random_words(random, 3, kPrefixes);
   return out;
 }
@@ -107,8 +110,8 @@ Rules compile_model(const std::vector<Model>& model, Mode mode) {
   for (const Model& rule : model) {
     Words patterns;
     for (const Model::Target& target : rule.targets) patterns.push_back(written(target));
-    rules.push_back(
-        {rule.allow, patterns, rule.clients, rule.identities, rule.groups, rule.addresses, ""});
+    rules.push_back({rule.allow, patterns, rule.clients, rule.identities, rule.groups,
+                     rule.addresses, "", rule.methods});
   }
   return compiled(rules, mode);
 }
@@ -127,6 +130,10 @@ bool port_fits(const Model::Target& target, uint16_t port) {
 
 bool asker_fits(const Model& rule, const Asker& asker) {
   if (!rule.clients.empty() && !within(rule.clients, asker.client)) return false;
+  const bool method_fits = std::ranges::any_of(rule.methods, [&](const std::string& method) {
+    return method == asker.method || (method == "plain" && asker.method != "CONNECT");
+  });
+  if (!rule.methods.empty() && !method_fits) return false;
   const auto fits = [](const Words& globs, std::string_view name) {
     return std::ranges::any_of(globs, [&](const std::string& glob) {
       const size_t star = glob.find('*');  // the choices have it at the end or not at all
@@ -217,6 +224,7 @@ void compare_once(Random& random, const std::vector<Model>& model, const Rules& 
     groups = random_words(random, 2, kIdentities);
     asker.groups = groups;
   }
+  if (!random.below(3)) asker.method = pick(random, kPlainMethodsAsked);
   const http::Authority wanted = random_authority(random);
   const Decision decision = rules.judge_name(asker, wanted);
   const uint32_t at = first_match(model, asker, wanted);

@@ -156,6 +156,53 @@ TEST(Rules, WantOneOfTheAskersGroupsWhereTheRuleNamesSome) {
   EXPECT_FALSE(allows(rules, "c:443", from(kClient, "bob")));
 }
 
+TEST(Rules, MayBeForSomeMethodsOnly) {
+  const Rules rules = compiled({{.patterns = {"*:443"}, .methods = {"CONNECT"}},
+                                {.patterns = {"*:80"}, .methods = {"plain"}},
+                                {.patterns = {"read:81"}, .methods = {"GET", "HEAD"}},
+                                {.patterns = {"any:82"}}});
+  const auto allowed = [&](std::string_view target, std::string_view method) {
+    return allows(rules, target, from(kClient, "", {}, method));
+  };
+  EXPECT_TRUE(allowed("a:443", "CONNECT"));
+  EXPECT_FALSE(allowed("a:443", "GET"));
+  EXPECT_FALSE(allowed("a:80", "CONNECT"));
+  EXPECT_TRUE(allowed("a:80", "GET"));
+  EXPECT_TRUE(allowed("a:80", "BREW"));
+  EXPECT_TRUE(allowed("read:81", "HEAD"));
+  EXPECT_FALSE(allowed("read:81", "POST"));
+  EXPECT_FALSE(allowed("read:81", "CONNECT"));
+  EXPECT_TRUE(allowed("any:82", "CONNECT"));
+  EXPECT_TRUE(allowed("any:82", "DELETE"));
+}
+
+TEST(Rules, OfManyMethodsAndClientsAreFoundInLongLists) {
+  std::vector<Written> rules;
+  for (int i = 0; i < 40; ++i) {
+    rules.push_back({.patterns = {"a:443"},
+                     .clients = {"10.0.0." + std::to_string(i)},
+                     .methods = {i % 2 == 0 ? "CONNECT" : "GET"}});
+  }
+  rules.push_back({.allow = false, .patterns = {"a:443"}, .methods = {"PUT"}});
+  rules.push_back({.patterns = {"a:443"}, .methods = {"plain"}});
+  const Rules compiled_rules = compiled(rules);
+  EXPECT_TRUE(allows(compiled_rules, "a:443", from("10.0.0.8", "", {}, "CONNECT")));
+  EXPECT_FALSE(allows(compiled_rules, "a:443", from("10.0.0.9", "", {}, "CONNECT")));
+  EXPECT_TRUE(allows(compiled_rules, "a:443", from("10.0.0.8", "", {}, "GET")));
+  EXPECT_FALSE(allows(compiled_rules, "a:443", from("10.0.0.8", "", {}, "PUT")));
+}
+
+TEST(Rules, ThatCarryTlsOnlyForwardNothing) {
+  const std::vector<Written> rules = {{.patterns = {"a:80"}, .tls = TlsCheck::kRequired}};
+  const auto decision = compiled(rules).judge_name(from(kClient, "", {}, "GET"), to("a:80"));
+  EXPECT_FALSE(decision.allowed);
+  EXPECT_EQ(decision.why, Code::kPlainDenied);
+  EXPECT_TRUE(allows(compiled(rules), "a:80", from(kClient)));
+  EXPECT_TRUE(compiled(rules, Mode::kReport)
+                  .judge_name(from(kClient, "", {}, "GET"), to("a:80"))
+                  .would_deny);
+}
+
 TEST(Glob, DoesNotTakeExponentialTime) {
   std::string pattern;
   for (int i = 0; i < 40; ++i) pattern += "a*";
@@ -382,7 +429,8 @@ TEST(Compile, ReportsEveryFaultAtItsPlace) {
   Spec spec = spec_of({{.patterns = {"ok:443", "api.example.com"}, .name = "twice"},
                        {.patterns = {"ok:443"}, .clients = {"10.0.0.1/8"}, .name = "twice"},
                        {.allow = false, .patterns = {"ok:1"}, .addresses = {"10.0.0.0/8", "x"}},
-                       {.clients = {"::ffff:10.0.0.0/104"}, .identities = {"a", ""}}});
+                       {.clients = {"::ffff:10.0.0.0/104"}, .identities = {"a", ""}},
+                       {.patterns = {"ok:1"}, .methods = {"GET", "get", "plain", "", "PO ST"}}});
   const auto rules = Rules::compile(spec);
   ASSERT_FALSE(rules);
   const auto fault = [](int line, int column, const char* text) {
@@ -396,7 +444,9 @@ TEST(Compile, ReportsEveryFaultAtItsPlace) {
                   fault(1, 2, "says no port; write \"api.example.com:443\""),
                   fault(1, 1, "the network is 10.0.0.0/8"), fault(1, 2, "\"x\" is not an address"),
                   fault(1, 1, "refuses and so leads nowhere"), fault(4, 1, "names no destination"),
-                  fault(1, 1, "write 10.0.0.0/8"), fault(1, 2, "an identity is empty")));
+                  fault(1, 1, "write 10.0.0.0/8"), fault(1, 2, "an identity is empty"),
+                  fault(1, 2, "\"get\" is no method"), fault(1, 4, "is no method"),
+                  fault(1, 5, "\"PO ST\" is no method")));
 }
 
 TEST(Compile, WantsANameForEachRule) {

@@ -32,6 +32,8 @@ struct Written {
   Words groups = {};
   Words addresses = {};
   std::string name = "";
+  Words methods = {};
+  TlsCheck tls = TlsCheck::kChecked;
 };
 
 inline Spec spec_of(const std::vector<Written>& rules, Mode mode = Mode::kEnforce) {
@@ -46,6 +48,8 @@ inline Spec spec_of(const std::vector<Written>& rules, Mode mode = Mode::kEnforc
     spec.clients = located(rule.clients);
     spec.identities = located(rule.identities);
     spec.groups = located(rule.groups);
+    spec.methods = located(rule.methods);
+    spec.tls = rule.tls;
     spec.addresses = located(rule.addresses);
     out.rules.push_back(std::move(spec));
   }
@@ -74,8 +78,9 @@ inline http::Authority to(std::string_view text) {
 }
 
 inline Asker from(std::string_view client, std::string_view identity = "",
-                  std::span<const std::string> groups = {}) {
-  return Asker{ip(client), identity, groups};
+                  std::span<const std::string> groups = {},
+                  std::string_view method = Asker::kTunnel) {
+  return Asker{ip(client), identity, groups, method};
 }
 
 }  // namespace penstock::policy

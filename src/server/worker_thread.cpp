@@ -78,7 +78,7 @@ void WorkerThread::post(std::move_only_function<void(session::Worker&)> letter) 
 void WorkerThread::stop_accepting() {
   loop_.mailbox().post([this] {
     if (close_listeners_) close_listeners_();
-    if (worker_) worker_->spares().close();  // they hold seats, which drain waits for
+    if (worker_) worker_->drain();  // what idles holds seats, which it waits for
   });
 }
 

@@ -14,16 +14,17 @@
 #include <utility>
 
 #include "dial/reach.h"
-#include "loop/alongside.h"
-#include "loop/bell.h"
 #include "observe/probes.h"
+#include "session/admit.h"
 #include "session/announcement.h"
 #include "session/entrance.h"
+#include "session/forward.h"
 #include "session/hello.h"
 #include "session/identify.h"
 #include "session/presence.h"
 #include "session/refusal.h"
 #include "session/secure.h"
+#include "session/watch.h"
 #include "tunnel/carry.h"
 
 namespace penstock::session {
@@ -34,39 +35,6 @@ using loop::Task;
 namespace {
 
 using Failure = std::optional<Error>;
-
-// The client is watched while others are waited for: one that has gone frees what it holds at
-// once. What it sends early is kept, up to one buffer. False: it has left.
-bool client_stays(Connection& c) {
-  const auto buffer = c.worker.relay().buffer();
-  while (!c.story.client_ended && c.early.size() < tunnel::Relay::kBufferBytes &&
-         c.client.source().ready(loop::kReadable)) {
-    const loop::Moved moved = c.client.read(buffer);
-    if (moved.would_block()) break;
-    if (moved.failed()) return false;
-    if (moved.end()) {
-      // A FIN alone may be a client that has said all it will say; one that has said nothing
-      // has no use for a tunnel.
-      c.story.client_ended = true;
-      return !c.early.empty();
-    }
-    c.early.insert(c.early.end(), buffer.data(), buffer.data() + moved.count);
-  }
-  return true;
-}
-
-template <class T>
-Task<Result<T>> while_client_stays(Connection& c, Task<Result<T>> task) {
-  loop::Alongside<Result<T>> work(c.worker.loop(), std::move(task));
-  while (!work.done()) {
-    const bool room = !c.story.client_ended && c.early.size() < tunnel::Relay::kBufferBytes;
-    co_await loop::Wait(c.worker.loop())
-        .on(c.client.source(), room ? loop::kReadable : uint8_t{0})
-        .until_done(work);
-    if (!client_stays(c)) co_return fail(Code::kClientGone);
-  }
-  co_return work.take();
-}
 
 // Where is it? A name that is an address needs no look-up.
 Task<Result<dns::Answer>> resolve(Connection& c, const http::Authority& whom, dns::Wanted wanted) {
@@ -92,6 +60,15 @@ void ask_kernel(Connection& c) {
       static_cast<uint8_t>(std::min<uint64_t>(handshake->syn_retransmits, UINT8_MAX));
 }
 
+// One that has carried other requests to this authority. Only for a request that may be sent again:
+// the origin may be closing it at this moment.
+std::optional<dial::Reached> idle_origin(Connection& c, const std::vector<policy::Route>& routes) {
+  if (!c.forward || c.forward->fresh || !c.forward->request.repeatable()) return std::nullopt;
+  auto idle = c.worker.origins().take(c.story.target, routes);
+  c.forward->reused = idle.has_value();
+  return idle;
+}
+
 // Connects by one of `routes`: at once where there is a spare, which is looked at here and used
 // without a wait in between; else by a dial. Towards parents there are none; and who is announced
 // gets a connection of its own, since whoever reads a header waits for it from the connect on.
@@ -100,7 +77,8 @@ Task<Failure> connect(Connection& c, const std::vector<policy::Route>& routes) {
   const bool announces = c.story.announces() != policy::Announce::kNothing;
   dial::Spares* const spares = c.story.parent || announces ? nullptr : &c.worker.spares();
   const Instant began = c.worker.loop().read_clock();
-  auto spare = spares ? spares->take(routes) : std::nullopt;
+  auto spare = spares ? idle_origin(c, routes) : std::nullopt;
+  if (spares && !spare) spare = spares->take(routes);
   c.story.spare = spare.has_value();
   Result<dial::Reached> reached = fail(Code::kDialFailed);
   if (spare) {
@@ -115,7 +93,7 @@ Task<Failure> connect(Connection& c, const std::vector<policy::Route>& routes) {
   probe::dial(c.step_end(micros_between(began, ended), probe::word(reached)),
               reached ? reached->peer.address : IpAddress());
   if (!reached) co_return reached.error();
-  if (spares) spares->follow(c.story.target, routes, *reached);
+  if (spares && !c.forward) spares->follow(c.story.target, routes, *reached);
   c.port = std::move(reached->port);
   c.origin = std::move(reached->stream);
   c.story.route = reached->peer;
@@ -214,67 +192,16 @@ Task<Failure> reach_by_parent(Connection& c, const policy::Decision& decision) {
   co_return failure;
 }
 
-// Waits until there is room or patience ends.
-Task<Result<admission::Permit::State>> wait_for_room(Connection& c, admission::Permit& permit,
-                                                     Instant deadline) {
-  loop::Loop& loop = c.worker.loop();
-  loop::Bell bell(loop);
-  loop::Timer timer(loop);
-  timer.arm(deadline);
-  if (permit.call_me(bell.ringer())) co_await bell.wait(timer);
-  co_return permit.give_up(loop.now());
-}
-
-Task<Failure> get_permit(Connection& c, admission::Permit& permit) {
-  using State = admission::Permit::State;
-  loop::Loop& loop = c.worker.loop();
-  const Instant began = loop.now();
-  State state = permit.ask(c.story.target, c.story.client.address, began);
-  if (state == State::kAtDestination || state == State::kInHall) {
-    const Instant deadline = deadline_after(began, c.config().timeouts.queue);
-    const auto waited = co_await while_client_stays(c, wait_for_room(c, permit, deadline));
-    if (!waited) {
-      probe::admit(c.step_end(micros_between(began, loop.now()), probe::word(waited)));
-      co_return waited.error();
-    }
-    state = *waited;
-  }
-  c.story.times.queue.add(began, loop.now());
-  Failure refused;
-  if (state != State::kHeld) refused = c.story.deny(permit.denial());
-  probe::admit(c.step_end(micros_between(began, loop.now()), probe::word(refused)));
-  co_return refused;
-}
-
-// What the set-up says of its destination goes with the permit.
-void give_permit_back(Connection& c, admission::Permit& permit, const Failure& failure) {
-  const auto w = c.story.times.resolve.duration() + c.story.times.dial.duration();
-  const auto error = failure ? std::optional(failure->code) : std::nullopt;
-  switch (permit.settle(w, error, c.worker.loop().now())) {
-    case admission::Breaker::Change::kNone: break;
-    case admission::Breaker::Change::kOpened:
-      c.worker.trouble().say(observe::Level::kWarning, c.story.target.text() + " fails (" +
-                                                           std::string(failure->facts().word) +
-                                                           "): it is left alone for a while");
-      break;
-    case admission::Breaker::Change::kClosed:
-      c.worker.trouble().say(observe::Level::kInfo, c.story.target.text() + " answers again");
-      break;
-  }
-}
-
-// From the first byte to a connected origin. The permit for a pending set-up ends with this frame.
-Task<Failure> set_up(Connection& c) {
-  // 1. and 2. What is asked, and by whom? On a TLS listener that is said in private.
-  if (!c.listener().announcers.empty()) {
+// 1. and 2. What is asked, and by whom? On a TLS listener that is said in private.
+Task<Failure> hear_out(Connection& c) {
+  const bool first = !c.entrance;
+  if (first && !c.listener().announcers.empty()) {
     if (const auto failed = co_await hear_announcement(c)) co_return failed;
   }
-  if (c.tls_context()) {
+  if (first && c.tls_context()) {
     if (const auto failed = co_await secure(c)) co_return failed;
   }
-  const auto request = co_await hear_request(c);
-  if (!request) co_return request.error();
-  const Presence pending(c.worker.metrics().set_ups, c.worker.loop());
+  if (const auto failed = co_await hear_request(c)) co_return failed;
 
   // Has he had his share?
   auto share = c.worker.quotas().admit(*c.config().quotas, c.asker(), c.worker.loop().now());
@@ -282,6 +209,19 @@ Task<Failure> set_up(Connection& c) {
   probe::identify(c.step_end(0, probe::word(over_quota)));
   if (over_quota) co_return over_quota;
   c.quota_share = std::move(*share);
+  co_return std::nullopt;
+}
+
+// The policy may have changed during a wait, and then the new one decides.
+bool still_allowed(Connection& c) {
+  const auto& now = c.worker.situation();
+  return c.situation == now || c.adopt(now);
+}
+
+// 3. to 7. From a request to a connected origin. The permit for a pending set-up ends with this
+// frame.
+Task<Failure> find_origin(Connection& c) {
+  const Presence pending(c.worker.metrics().set_ups, c.worker.loop());
 
   // 3. May this client use this name? A refused name takes nobody's place and is never looked up.
   c.story.step = Step::kJudgeName;
@@ -290,7 +230,7 @@ Task<Failure> set_up(Connection& c) {
   c.story.allowed = decision.allowed;
   c.story.would_deny = decision.would_deny;
   c.story.rule = decision.rule;
-  const Failure denied = decision.allowed ? Failure() : Error{Code::kNameDenied};
+  const Failure denied = decision.allowed ? Failure() : Error{decision.why};
   probe::judge_name(c.step_end(0, probe::word(denied)),
                     c.story.rule ? c.story.rule->name.c_str() : "");
   if (denied) co_return denied;
@@ -306,9 +246,7 @@ Task<Failure> set_up(Connection& c) {
       direct ? co_await reach_origin(c, decision) : co_await reach_by_parent(c, decision);
   // What was connected before says nothing of how long the destination takes, or how it is.
   if (!c.story.spare) give_permit_back(c, permit, failure);
-  // The policy may have changed meanwhile, and then the new one decides.
-  const auto& now = c.worker.situation();
-  if (!failure && c.situation != now && !c.adopt(now)) failure = Error{Code::kNameDenied};
+  if (!failure && !still_allowed(c)) failure = Error{Code::kNameDenied};
   if (failure && failure->facts().side == Side::kPolicy) c.story.allowed = false;
   if (!failure && c.story.announces() != policy::Announce::kNothing) {
     failure = co_await announce_client(c);
@@ -332,6 +270,23 @@ Task<Failure> say_established(Connection& c) {
   co_return std::nullopt;
 }
 
+// In place of step 8: the request goes to the origin and its answer to the client. Where a
+// connection that had been idle turns out to be dead, everything from the rules on is done once
+// more.
+Task<Failure> exchange(Connection& c) {
+  if (!still_allowed(c)) co_return Error{Code::kNameDenied};
+  Failure failure = co_await forward(c);
+  if (!failure || !was_stale(c, *failure)) co_return failure;
+  c.forward->fresh = true;
+  c.forward->reused = false;
+  c.origin.close();
+  c.port = admission::PortShare();
+  c.story.up = {};
+  failure = co_await find_origin(c);
+  if (!failure) failure = co_await forward(c);
+  co_return failure;
+}
+
 // Steps 1 to 8. What they need is in this frame and its children's, and goes with it.
 PENSTOCK_OWN_FRAME Task<> open_tunnel(Connection& c) {
   if (!c.seated()) {
@@ -339,18 +294,29 @@ PENSTOCK_OWN_FRAME Task<> open_tunnel(Connection& c) {
   } else if (c.worker.door().memory_short()) {
     c.story.error = Error{Code::kNoMemory};  // before its head takes more of it
   } else {
-    c.story.error = co_await set_up(c);
+    c.story.error = co_await hear_out(c);
   }
-  if (!c.story.error) c.story.error = co_await say_established(c);
-  if (c.story.error) co_return;
-  // The policy may have changed while the 200 was being written.
-  const auto& now = c.worker.situation();
-  if (c.situation != now && !c.adopt(now)) c.story.error = Error{Code::kPolicyChanged};
+  if (!c.story.error) c.story.error = co_await find_origin(c);
+  if (!c.story.error) c.story.error = co_await (c.forward ? exchange(c) : say_established(c));
+  if (c.story.error || c.forward) co_return;
+  if (!still_allowed(c)) c.story.error = Error{Code::kPolicyChanged};
 }
 
 tunnel::Patience patience_of(const Connection& c) {
   const auto& timeouts = c.config().timeouts;
   return {timeouts.idle, timeouts.half_closed, deadline_after(c.story.accepted, timeouts.lifetime)};
+}
+
+// By the origin behind its 101, or behind a parent's 200. No temporary of it is in serve()'s frame.
+[[gnu::noinline]] void deliver_what_was_said(Connection& c, tunnel::Flow& down) {
+  if (c.forward) return down.deliver_first(std::move(c.forward->behind));
+  if (c.story.parent) down.deliver_first(std::move(c.story.parent->spoke_first));
+}
+
+// Whoever has a tunnel knows how it ends. Others are told no, or have had their last answer.
+bool takes_leave(const Connection& c) {
+  if (c.story.error) return c.story.step != Step::kCarry;
+  return c.forward && !c.forward->switched && !c.client_persists;
 }
 
 }  // namespace
@@ -361,19 +327,21 @@ loop::RootTask serve(Worker& worker, Arrival& arrival) {
   probe::accept(c.step_end(0, c.seated() ? "" : probe::word(Code::kNoSeat)),
                 c.story.client.address);
   co_await open_tunnel(c);
-  if (!c.story.error) {
+  if (!c.story.error && (!c.forward || c.forward->switched)) {
     tunnel::Flow up(c.worker.relay(), c.client, c.origin, c.story.up);
     tunnel::Flow down(c.worker.relay(), c.origin, c.client, c.story.down);
-    if (c.story.parent) down.deliver_first(std::move(c.story.parent->spoke_first));
     up.cap(c.config().limits.bandwidth, c.quota_share.up());
     down.cap(c.config().limits.bandwidth, c.quota_share.down());
+    deliver_what_was_said(c, down);
 
     // 9. What does the client say first? A ClientHello must name the destination that was asked
     // for; otherwise an allowed name is the way to any other on the same servers.
-    c.story.step = Step::kHello;
-    co_await read_hello(c, down);
-    probe::hello(c.step_end(c.story.times.hello.value(), probe::word(c.story.error)),
-                 c.story.hello ? c.story.hello->sni.c_str() : "");
+    if (!c.forward) {
+      c.story.step = Step::kHello;
+      co_await read_hello(c, down);
+      probe::hello(c.step_end(c.story.times.hello.value(), probe::word(c.story.error)),
+                   c.story.hello ? c.story.hello->sni.c_str() : "");
+    }
     if (!c.story.error) {
       if (!c.early.empty()) up.deliver_first(std::move(c.early));
 
@@ -383,7 +351,7 @@ loop::RootTask serve(Worker& worker, Arrival& arrival) {
       if (!c.story.error && up.ended_first()) c.port.rest(c.worker.loop().now());
     }
   }
-  if (c.story.error && c.story.step != Step::kCarry) co_await refuse(c);
+  if (takes_leave(c)) co_await take_leave(c);
 }
 
 }  // namespace penstock::session

@@ -15,22 +15,29 @@
 #include "loop/stream.h"
 #include "loop/task.h"
 #include "observe/probes.h"
+#include "session/forwarding.h"
 #include "session/story.h"
 #include "session/worker.h"
 #include "tls/peer.h"
 
 namespace penstock::session {
 
-// What accept() brought.
+class Entrance;
+
+// What accept() brought, or what a client's last request left to its next.
 struct Arrival {
-  sys::Fd fd;
-  Endpoint client;
+  loop::Stream stream;
+  Endpoint client;  // who was announced, where somebody was
   admission::Seat seat;
   uint64_t number = 0;
   uint16_t listener = 0;  // its place in `listeners:`
+  // Of a client that has asked before.
+  const Entrance* entrance = nullptr;  // null: it has not
+  std::vector<uint8_t> early{};
+  std::unique_ptr<tls::Peer> secured{};
+  std::unique_ptr<Announced> announced{};
+  uint8_t challenges = 0;
 };
-
-class Entrance;
 
 class Connection : public ListNode {
  public:
@@ -48,12 +55,14 @@ class Connection : public ListNode {
   bool seated() const { return static_cast<bool>(seat_); }
   const config::Config& config() const { return *situation->config; }
   // The one by which it came. Reloads leave the list as it is.
-  const config::Listener& listener() const { return config().listeners[listener_]; }
+  const config::Listener& listener() const { return config().listeners[listener_place]; }
   // What it speaks TLS by; null: none.
-  tls::ServerContextPtr tls_context() const { return situation->tls_context(listener_); }
+  tls::ServerContextPtr tls_context() const { return situation->tls_context(listener_place); }
   policy::Asker asker() const {
-    if (!who) return {story.client.address};
-    return {story.client.address, who->name, who->groups};
+    const std::string_view method =
+        forward ? std::string_view(forward->request.method) : policy::Asker::kTunnel;
+    if (!who) return {.client = story.client.address, .method = method};
+    return {story.client.address, who->name, who->groups, method};
   }
   // What the probes say of a step that took so long and ended so.
   observe::probe::Step step_end(int64_t us, const char* error = "") const {
@@ -72,13 +81,19 @@ class Connection : public ListNode {
   // What the client has sent and nobody has used yet: of its request, then what came behind it.
   std::vector<uint8_t> early;
   admission::QuotaShare quota_share;
+  std::unique_ptr<Forwarding> forward;  // null: it asks for a tunnel
+  const uint16_t listener_place;        // in `listeners:`
+  uint8_t challenges;       // how often in a row the client has been told to say who it is
+  bool may_repeat = false;  // of its request
+  // What is left of it serves the client's next request, once this one has been settled.
+  bool client_persists = false;
 
  private:
   policy::Decision judge(const Situation& now) const;
+  void hand_on();
 
   loop::RootTask::promise_type& root_;
   admission::Seat seat_;
-  const uint16_t listener_;
 };
 
 // A connection's whole life, from accept to settle. Without a seat it is a short one.

@@ -145,8 +145,8 @@ TEST_F(Connections, AreRefusedForABadHead) {
   begin();
   Peer client = connect();
   client.say("GET http://user:secret@a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n");
-  EXPECT_THAT(refusal(std::move(client)), StartsWith("HTTP/1.1 501 "));
-  expect_ending("refused", "method_unsupported", 501);
+  EXPECT_THAT(refusal(std::move(client)), StartsWith("HTTP/1.1 400 "));
+  expect_ending("refused", "userinfo", 400);
   EXPECT_EQ(lines_[0]["method"], "GET");
   EXPECT_EQ(lines_[0]["verdict"], "none");
   EXPECT_THAT(lines_[0].dump(), testing::Not(HasSubstr("secret")));

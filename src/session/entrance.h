@@ -3,6 +3,7 @@
 // Thread: the worker's.   Lifetime: longer than the connections that came in by it.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 #include "base/error.h"
 #include "http/authority.h"
 #include "http/credentials.h"
+#include "http/forward.h"
 #include "loop/task.h"
 
 namespace penstock::session {
@@ -20,9 +22,16 @@ class Connection;
 struct Request {
   http::Authority target;
   std::optional<http::Credentials> credentials{};
-  // The protocol lets the client ask again by the same connection, and it has not said that it will
-  // not.
+  // The protocol lets the client ask again by the same connection where it is refused for who it
+  // is, and the client has not said that it will not.
   bool may_repeat = false;
+  std::unique_ptr<http::ForwardRequest> forward = nullptr;  // null: a tunnel
+};
+
+// How a client is told no.
+struct Refusal {
+  std::optional<int> retry_after;  // seconds, where trying again may help
+  bool goes_on = false;            // the client may ask again by this connection
 };
 
 class Entrance {
@@ -37,17 +46,14 @@ class Entrance {
   // What the client is told before the tunnel's first byte.
   virtual std::string established(const Connection& c) const = 0;
   // What it is told instead, by c.story.error; empty: the protocol has no words for it.
-  // `retry_after`: seconds, where trying again may help.
-  virtual std::string refused(const Connection& c, std::optional<int> retry_after) const = 0;
-  // The same where credentials are missing or wrong, and the client may ask again by the connection
-  // that it has; empty: the protocol does not know of that.
-  virtual std::string challenge(const Connection&) const { return {}; }
+  virtual std::string refused(const Connection& c, const Refusal& refusal) const = 0;
 };
 
 // Finds out by its first bytes which way a client comes in.
 loop::Task<Result<const Entrance*>> way_in(Connection& c);
 
-// HTTP/1.1 CONNECT (RFC 9110 section 9.3.6).
+// HTTP/1.1: CONNECT (RFC 9110 section 9.3.6), and requests to be forwarded (RFC 9112
+// section 3.2.2).
 const Entrance& http1();
 // SOCKS5 CONNECT (RFC 1928).
 const Entrance& socks5();

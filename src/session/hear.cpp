@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/bytes.h"
+
 namespace penstock::session {
 
 loop::Task<std::optional<Error>> hear_more(Connection& c, Instant deadline) {
@@ -33,8 +35,7 @@ http::HeadLimits head_limits(const Connection& c) {
 }
 
 std::string_view heard(const Connection& c) {
-  // SAFETY: bytes are read as characters.
-  return {reinterpret_cast<const char*>(c.early.data()), c.early.size()};
+  return text_of(c.early);
 }
 
 void wipe_heard(Connection& c, size_t bytes) {

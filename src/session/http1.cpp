@@ -1,5 +1,7 @@
-// CONNECT by HTTP/1.1: one request head, one reply, and from there no HTTP.
+// HTTP/1.1: CONNECT is one request head, one reply, and from there no HTTP. Any other method is a
+// request to be forwarded.
 #include <memory>
+#include <utility>
 
 #include "http/head.h"
 #include "http/reply.h"
@@ -27,13 +29,11 @@ class Http1 final : public Entrance {
       } else if (!*complete) {
         failure = co_await hear_more(c, head_deadline(c));
       } else {
-        auto request = http::parse_connect(heard(c).substr(0, reader.length()), limits);
+        auto request = parse(c, heard(c).substr(0, reader.length()), limits);
         if (request) {
           if (request->credentials) wipe_heard(c, reader.length());
           use_up(c, reader.length());
-          co_return Request{.target = std::move(request->target),
-                            .credentials = std::move(request->credentials),
-                            .may_repeat = !request->http_1_0 && !request->close};
+          co_return request;
         }
         failure = request.error();
       }
@@ -52,23 +52,53 @@ class Http1 final : public Entrance {
     return http::established_reply(timing);
   }
 
-  std::string refused(const Connection& c, std::optional<int> retry_after) const override {
+  std::string refused(const Connection& c, const Refusal& refusal) const override {
     const Error& error = *c.story.error;
     if (error.facts().status == 0) return {};
     const bool parents = c.story.parent && error.facts().side == Side::kParent;
-    return http::refusal_reply(
+    std::string reply = http::refusal_reply(
         error,
-        {.retry_after = retry_after,
+        {.retry_after = refusal.retry_after,
          .cause = c.story.cause,
          .behind = parents ? std::string_view(c.story.parent->proxy_status) : std::string_view(),
-         .challenges = challenges(c)});
-  }
-
-  std::string challenge(const Connection& c) const override {
-    return http::refusal_reply(*c.story.error, {.challenges = challenges(c), .may_repeat = true});
+         .challenges = challenges(c),
+         .may_repeat = refusal.goes_on});
+    // Nothing is a body behind the answer to HEAD (RFC 9110 section 9.3.2).
+    if (asks_for_head(c)) reply.resize(reply.find("\r\n\r\n") + 4);
+    return reply;
   }
 
  private:
+  static Result<Request> parse(const Connection& c, std::string_view head,
+                               http::HeadLimits limits) {
+    return http::is_connect(head) ? parse_tunnel(head, limits) : parse_forward(c, head, limits);
+  }
+
+  static Result<Request> parse_tunnel(std::string_view head, http::HeadLimits limits) {
+    auto request = http::parse_connect(head, limits);
+    if (!request) return std::unexpected(request.error());
+    return Request{.target = std::move(request->target),
+                   .credentials = std::move(request->credentials),
+                   .may_repeat = !request->http_1_0 && !request->close};
+  }
+
+  static Result<Request> parse_forward(const Connection& c, std::string_view head,
+                                       http::HeadLimits limits) {
+    auto request = http::parse_forward(head, limits, c.worker.pseudonym());
+    if (!request) return std::unexpected(request.error());
+    // Whose body was to follow may send it or not, once he has been refused.
+    Request out{.target = request->target,
+                .credentials = std::exchange(request->credentials, std::nullopt),
+                .may_repeat = request->persists && request->body.done()};
+    out.forward = std::make_unique<http::ForwardRequest>(std::move(*request));
+    return out;
+  }
+
+  static bool asks_for_head(const Connection& c) {
+    if (c.forward) return c.forward->request.to_head;
+    return c.story.asked && c.story.asked->starts_with("HEAD ");
+  }
+
   static std::string challenges(const Connection& c) {
     const Error& error = *c.story.error;
     if (error.facts().status != 407 || !c.config().identity) return {};

@@ -1,11 +1,14 @@
 #include "session/identify.h"
 
+#include <memory>
+#include <utility>
 #include <variant>
 
 #include "identity/book.h"
 #include "identity/desk.h"
 #include "loop/bell.h"
 #include "observe/probes.h"
+#include "session/entrance.h"
 #include "session/hear.h"
 
 namespace penstock::session {
@@ -99,28 +102,13 @@ Task<Failure> identify(Connection& c, Request& request) {
   co_return failure;
 }
 
-// True: it was told `refused`, and may ask again.
-Task<bool> ask_for_credentials(Connection& c, const Request& request, const Error& refused) {
-  if (!request.may_repeat || !c.early.empty()) co_return false;
-  const auto buffer = c.worker.relay().buffer();
-  const loop::Moved moved = c.client.read(buffer);
-  if (!moved.would_block()) co_return false;  // bytes, or it has gone
-  c.story.error = refused;
-  const std::string words = c.entrance->challenge(c);
-  c.story.error.reset();
-  if (words.empty()) co_return false;
-  loop::Timer timer(c.worker.loop());
-  timer.arm(head_deadline(c));
-  if (co_await loop::write_all(c.worker.loop(), c.client, words, timer) != 0) co_return false;
-  c.story.status = 407;
-  co_return true;
-}
-
 // By which way it came in, and what it asks for.
 Task<Result<Request>> read_request(Connection& c) {
-  const auto entrance = co_await way_in(c);
-  if (!entrance) co_return std::unexpected(entrance.error());
-  c.entrance = *entrance;
+  if (!c.entrance) {
+    const auto entrance = co_await way_in(c);
+    if (!entrance) co_return std::unexpected(entrance.error());
+    c.entrance = *entrance;
+  }
   co_return co_await c.entrance->read_request(c);
 }
 
@@ -136,34 +124,19 @@ Task<Failure> find_out_who(Connection& c, Request& request) {
 
 }  // namespace
 
-Task<Result<Request>> hear_request(Connection& c) {
-  constexpr int kChallengesMax = 4;
-  Instant began = c.story.accepted + (c.secured ? c.secured->took : Duration());
+Task<Failure> hear_request(Connection& c) {
+  Instant began = c.story.accepted;
+  if (!c.entrance && c.secured) began += c.secured->took;
   auto request = co_await read_request(c);
-  for (int challenges = 0;; ++challenges) {
-    c.story.times.head.add(began, c.worker.loop().read_clock());
-    if (request) c.story.target = request->target;
-    probe::head(c.step_end(c.story.times.head.value(), probe::word(request)));
-    if (!request) break;
-    const Failure failure = co_await find_out_who(c, *request);
-    if (!failure) break;
-    const bool ask = failure->facts().status == 407 && challenges < kChallengesMax &&
-                     co_await ask_for_credentials(c, *request, *failure);
-    if (!ask) {
-      request = std::unexpected(*failure);
-      break;
-    }
-    c.story.step = Step::kHead;
-    began = c.worker.loop().now();
-    request = co_await c.entrance->read_request(c);
-    if (request) c.story.status = 0;
-    if (!request && c.early.empty()) {  // it has taken the refusal for an answer
-      c.story.told = true;
-      request = std::unexpected(*failure);
-      break;
-    }
+  c.story.times.head.add(began, c.worker.loop().read_clock());
+  if (request) {
+    c.story.target = std::move(request->target);
+    c.may_repeat = request->may_repeat;
+    if (request->forward) c.forward = std::make_unique<Forwarding>(std::move(*request->forward));
   }
-  co_return request;
+  probe::head(c.step_end(c.story.times.head.value(), probe::word(request)));
+  if (!request) co_return request.error();
+  co_return co_await find_out_who(c, *request);
 }
 
 }  // namespace penstock::session

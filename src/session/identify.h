@@ -8,15 +8,12 @@
 #include "base/error.h"
 #include "loop/task.h"
 #include "session/connection.h"
-#include "session/entrance.h"
 
 namespace penstock::session {
 
 // Reads what the client asks for, and finds out who it is by `c.config().identity`, where there is
 // one; notes both in `c`. That waits where credentials are not known yet, at most
-// `timeouts.identify`. Whoever is told to send credentials (407) may do so by the same connection,
-// a few times, if its protocol allows and not one byte came behind its request: what came could be
-// bytes of a tunnel that it thinks it has (RFC 9931).
-loop::Task<Result<Request>> hear_request(Connection& c);
+// `timeouts.identify`.
+loop::Task<std::optional<Error>> hear_request(Connection& c);
 
 }  // namespace penstock::session

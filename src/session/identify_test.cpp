@@ -82,11 +82,14 @@ TEST_F(Identify, WhoSaysNothingIsAskedAndMayAnswerByTheSameConnection) {
   Peer far = until_accepted(origin);
   client.close();
   far.close();
-  until_settled();
-  EXPECT_EQ(lines_[0]["identity"], "ann");
-  EXPECT_EQ(lines_[0]["groups"], nlohmann::json({"staff"}));
-  EXPECT_EQ(lines_[0]["status"], 200);
-  EXPECT_TRUE(lines_[0].contains("identify_us"));
+  until_settled(2);
+  EXPECT_EQ(lines_[0]["error"], "credentials_missing");
+  EXPECT_EQ(lines_[0]["status"], 407);
+  EXPECT_EQ(lines_[1]["identity"], "ann");
+  EXPECT_EQ(lines_[1]["groups"], nlohmann::json({"staff"}));
+  EXPECT_EQ(lines_[1]["status"], 200);
+  EXPECT_TRUE(lines_[1].contains("identify_us"));
+  EXPECT_EQ(worker_->metrics().accepted.value(), 1u);
   EXPECT_EQ(logins(identity::Provider::kBasic, LoginResult::kAccepted), 1u);
 }
 
@@ -101,12 +104,14 @@ TEST_F(Identify, WhoSentMoreThanARequestIsRefusedAndClosed) {
   expect_ending("refused", "credentials_missing", 407);
 }
 
-TEST_F(Identify, WhoTakesTheChallengeForAnAnswerIsLoggedAsRefused) {
+TEST_F(Identify, WhoTakesTheChallengeForAnAnswerLeavesNothingBehind) {
   begin_with();
   Peer client = connect();
   client.say(request("127.0.0.1:9", ""));
   until_reply(client);
+  EXPECT_EQ(worker_->idle_clients().size(), 1u);
   client.close();
+  until([&] { return worker_->idle_clients().size() == 0; });
   expect_ending("refused", "credentials_missing", 407);
 }
 
@@ -131,8 +136,57 @@ TEST_F(Identify, IsAskedAFewTimesOnly) {
   until_over(client);
   EXPECT_THAT(client.heard(), HasSubstr("Connection: close"));
   client.close();
-  expect_ending("refused", "credentials_rejected", 407);
+  until_settled(5);
+  EXPECT_EQ(lines_[4]["error"], "credentials_rejected");
   EXPECT_EQ(logins(identity::Provider::kBasic, LoginResult::kRejected), 5u);
+}
+
+TEST_F(Identify, WhoSaysNothingToAChallengeHasNoLongerThanForARequest) {
+  begin_with("timeouts: {head: 50ms, keep_alive: 1h}");
+  Peer client = connect();
+  client.say(request("127.0.0.1:9", ""));
+  until_over(client);
+  expect_ending("refused", "credentials_missing", 407);
+}
+
+TEST_F(Identify, WhoseRequestIsForwardedIsAskedAndAnswersLikeAnybody) {
+  begin_with();
+  const Origin origin;
+  const std::string authority = "127.0.0.1:" + origin.port();
+  const auto get = [&](std::string_view fields) {
+    return "GET http://" + authority + "/ HTTP/1.1\r\nHost: " + authority + "\r\n" +
+           std::string(fields) + "\r\n";
+  };
+  Peer client = connect();
+  client.say(get(""));
+  EXPECT_THAT(until_reply(client), HasSubstr("details=\"credentials_missing\""));
+  client.say(get("Proxy-Authorization: " + std::string(kAnn) + "\r\n"));
+  Peer far = until_accepted(origin);
+  until([&] { return far.listen(), far.heard().contains("\r\n\r\n"); });
+  EXPECT_THAT(far.heard(), Not(HasSubstr("uthorization")));
+  far.say("HTTP/1.1 204 No Content\r\n\r\n");
+  EXPECT_THAT(until_reply(client), HasSubstr("HTTP/1.1 204 "));
+  client.say(get(""));
+  EXPECT_THAT(until_reply(client), HasSubstr(" 407 ")) << "each request says it anew";
+  EXPECT_FALSE(client.over());
+  client.close();
+  until_settled(3);
+  EXPECT_EQ(lines_[1]["identity"], "ann");
+  EXPECT_EQ(lines_[1]["method"], "GET");
+  EXPECT_EQ(lines_[2]["identity"], "");
+}
+
+TEST_F(Identify, AChallengeToHeadHasNoBodyAndOneToABodyEndsTheConnection) {
+  begin_with();
+  Peer client = connect();
+  client.say("HEAD http://127.0.0.1:9/ HTTP/1.1\r\nHost: 127.0.0.1:9\r\n\r\n");
+  EXPECT_THAT(until_reply(client), testing::EndsWith("\r\n\r\n"));
+  client.say(
+      "POST http://127.0.0.1:9/ HTTP/1.1\r\nHost: 127.0.0.1:9\r\nContent-Length: 5\r\n"
+      "Expect: 100-continue\r\n\r\n");
+  until_over(client);
+  EXPECT_THAT(client.heard(), HasSubstr("HTTP/1.1 407 "));
+  EXPECT_THAT(client.heard(), HasSubstr("\r\nConnection: close\r\n"));
 }
 
 TEST_F(Identify, RightCredentialsAreKnownNextTimeAndWrongOnesAreNot) {

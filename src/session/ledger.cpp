@@ -33,7 +33,8 @@ void who_and_what(JsonWriter& json, const Connection& c) {
   groups(json, c);
   if (c.entrance) json.field("protocol", c.entrance->protocol());
   if (!story.target.host.empty()) {
-    json.field("method", "CONNECT").field("authority", story.target.text());
+    json.field("method", c.asker().method).field("authority", story.target.text());
+    if (c.forward && c.config().log.path) json.field("path", c.forward->request.path);
     return;
   }
   const std::string_view asked = story.asked ? std::string_view(*story.asked) : std::string_view();
@@ -81,13 +82,13 @@ void security(JsonWriter& json, const Connection& c) {
   json.field("handshake_us", micros_between({}, Instant(peer.took))).end_object();
 }
 
-void judgement(JsonWriter& json, const Story& story) {
+void judgement(JsonWriter& json, const Story& story, bool reused) {
   json.field("rule", story.rule ? std::string_view(story.rule->name) : std::string_view());
   json.field("verdict", !story.judged ? "none" : story.allowed ? "allowed" : "denied");
   json.field("would_deny", story.would_deny);
   json.field("route", story.route.port != 0 ? story.route.text() : std::string());
   if (story.parent) json.field("parent", story.parent->authority);
-  if (story.spare) json.field("spare", true);
+  if (story.spare) json.field(reused ? "reused" : "spare", true);
   if (!story.hello) return;
   json.field("sni", story.hello->sni)
       .field("alpn", story.hello->alpn)
@@ -141,9 +142,10 @@ void write_line(Connection& c, std::string_view outcome, int64_t total_us) {
   announced(json, c.story);
   security(json, c);
   quota(json, c);
-  judgement(json, c.story);
+  judgement(json, c.story, c.forward && c.forward->reused);
   ending(json, c.story, outcome);
   json.field("bytes_up", c.story.up.total()).field("bytes_down", c.story.down.total());
+  if (c.forward) time_field(json, "response_us", c.forward->response);
   times(json, c.story.times, total_us);
   kernel_view(json, c);
   json.end_object();
@@ -160,6 +162,14 @@ void note_server_hello(Story& story) {
       story.times.server_hello.reached())
     return;
   story.times.server_hello.add(story.hello->passed_on, story.down.first);
+}
+
+void count_request(Metrics& metrics, const Connection& c) {
+  const auto method = std::ranges::find(kMethodWords, c.forward->request.method);
+  const auto row = static_cast<size_t>(
+      std::min<ptrdiff_t>(method - kMethodWords.begin(), ptrdiff_t{kMethodClasses} - 1));
+  const auto status = static_cast<size_t>(c.story.status) / 100;
+  metrics.requests[row][status == 0 ? kStatusClasses - 1 : status - 1].add();
 }
 
 }  // namespace
@@ -189,7 +199,8 @@ void settle(Connection& c) {
       metrics.protocols[static_cast<size_t>(word - kProtocols.begin())].add();
     }
   }
-  if (c.story.established) metrics.tunnels.depart(c.story.opened(), c.worker.loop().now());
+  if (c.forward) count_request(metrics, c);
+  if (c.story.opening.reached()) metrics.tunnels.depart(c.story.opened(), c.worker.loop().now());
   // What is refused anyway was not let through by report mode.
   c.story.would_deny = c.story.would_deny && c.story.established;
   if (c.story.would_deny) metrics.would_deny.add();

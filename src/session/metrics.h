@@ -3,6 +3,7 @@
 
 #include <array>
 #include <memory>
+#include <string_view>
 
 #include "base/error.h"
 #include "identity/identity.h"
@@ -19,6 +20,12 @@ inline constexpr std::array<std::string_view, 3> kProtocols = {"http/1.1", "sock
 // What became of an attempt to say who one is.
 enum class LoginResult : uint8_t { kAccepted, kCached, kRejected, kLimited, kBusy };
 inline constexpr int kLoginResultCount = 5;
+
+// A label value for each method would be a client's to choose.
+inline constexpr std::array<std::string_view, 6> kMethodWords = {"GET", "HEAD",   "POST",
+                                                                 "PUT", "DELETE", "other"};
+inline constexpr size_t kMethodClasses = kMethodWords.size();
+inline constexpr size_t kStatusClasses = 6;
 
 struct Metrics {
   // The last column counts connections without an error.
@@ -38,6 +45,10 @@ struct Metrics {
   // Refreshed by the worker when the metrics are asked for.
   observe::Counter bytes_up_copied, bytes_up_spliced, bytes_down_copied, bytes_down_spliced;
   observe::Counter pipes_in_use, pipes_idle;
+  // Requests that were forwarded, by what was asked and by what the client was told: 1xx to 5xx,
+  // and last what it was told nothing.
+  std::array<std::array<observe::Counter, kStatusClasses>, kMethodClasses> requests;
+  observe::Counter origins_idle, origins_reused, clients_idle;
   observe::Counter spares_ready, spares_used, spares_expired, spares_closed, spares_failed;
   observe::Counter dns_lookups, dns_hits, dns_coalesced, dns_stale, dns_failures, dns_entries,
       dns_in_flight;

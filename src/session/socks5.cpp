@@ -56,7 +56,7 @@ class Socks5 : public Entrance {
     return socks::answer(socks::Reply::kSucceeded);
   }
 
-  std::string refused(const Connection& c, std::optional<int> /*retry_after*/) const override {
+  std::string refused(const Connection& c, const Refusal& /*refusal*/) const override {
     return socks::answer(socks::reply_for(*c.story.error));
   }
 };
@@ -109,7 +109,7 @@ class Greeting final : public Socks5 {
   }
 
   // There is no request yet to reply to.
-  std::string refused(const Connection& c, std::optional<int> /*retry_after*/) const override {
+  std::string refused(const Connection& c, const Refusal& /*refusal*/) const override {
     const Code why = c.story.error->code;
     if (why != Code::kSocks4 && why != Code::kSocksMethod && why != Code::kSocksNotSpoken)
       return {};

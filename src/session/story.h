@@ -117,7 +117,6 @@ struct Story {
   bool would_deny : 1 = false;
   bool established : 1 = false;
   bool client_ended : 1 = false;  // it closed its side before the tunnel carried
-  bool told : 1 = false;          // a refusal was said, and the client said nothing to it
   bool spare : 1 = false;         // its origin was connected before it asked
   bool unread_hello : 1 = false;  // the first bytes were not looked at, or could not be read
 

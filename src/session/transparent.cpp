@@ -110,7 +110,7 @@ class TransparentWay final : public Entrance {
   std::string established(const Connection& /*c*/) const override { return {}; }
 
   // In the words that it expects of its origin, where it would understand why.
-  std::string refused(const Connection& c, std::optional<int> retry_after) const override {
+  std::string refused(const Connection& c, const Refusal& refusal) const override {
     const Error& error = *c.story.error;
     if (!c.early.empty() && c.early[0] == tls::kHandshakeRecord) {
       return std::string(error.facts().side == Side::kPolicy ? tls::kAccessDenied : "");
@@ -118,7 +118,7 @@ class TransparentWay final : public Entrance {
     http::HeadReader reader(head_limits(c));
     const auto complete = reader.advance(heard(c));
     if (!complete || !*complete) return {};
-    return http::refusal_reply(error, {.retry_after = retry_after, .cause = c.story.cause});
+    return http::refusal_reply(error, {.retry_after = refusal.retry_after, .cause = c.story.cause});
   }
 };
 

@@ -1,6 +1,7 @@
 #include "session/worker.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "session/connection.h"
@@ -15,12 +16,18 @@ namespace {
 // comes with the next round.
 constexpr int kGuardedAtOnce = 2000;
 
+std::string hex(uint32_t number) {
+  char digits[8];
+  return {digits, std::to_chars(digits, digits + sizeof(digits), number, 16).ptr};
+}
+
 }  // namespace
 
 Worker::Worker(loop::Loop& loop, Parts parts)
     : loop_(loop),
       number_(parts.number),
       epoch_(parts.epoch),
+      pseudonym_("penstock-" + hex(parts.epoch)),
       door_(parts.door),
       quotas_(parts.quotas),
       desk_(parts.desk),
@@ -31,6 +38,7 @@ Worker::Worker(loop::Loop& loop, Parts parts)
       resolver_(loop, situation_->config->dns, situation_->config->dial.family),
       sources_(situation_->config->dial.source_addresses),
       spares_(loop, means(), *door_, *situation_->config),
+      origins_(loop, *door_),
       relay_(parts.pipes_max),
       dial_clock_(parts.dial_clock) {}
 
@@ -41,9 +49,31 @@ Worker::~Worker() {
 void Worker::welcome(sys::Fd fd, const Endpoint& client, admission::Seat seat, uint16_t listener) {
   metrics_->accepted.add();
   if (!seat) metrics_->shed.add();
-  spares_.yield();
-  Arrival arrival{std::move(fd), client, std::move(seat), ++connections_, listener};
+  yield();
+  Arrival arrival{.stream = loop::Stream::accepted(loop_, std::move(fd)),
+                  .client = client,
+                  .seat = std::move(seat),
+                  .number = ++connections_,
+                  .listener = listener};
   tasks_.start(serve(*this, arrival));
+}
+
+void Worker::go_on(Arrival arrival) {
+  arrival.number = ++connections_;
+  tasks_.start(serve(*this, arrival));
+}
+
+void Worker::drain() {
+  draining_ = true;
+  spares_.close();
+  origins_.close();
+  idle_clients_.drop_all();
+}
+
+void Worker::yield() {
+  spares_.yield();
+  origins_.yield();
+  idle_clients_.yield();
 }
 
 void Worker::adopt(SituationPtr situation) {
@@ -52,9 +82,12 @@ void Worker::adopt(SituationPtr situation) {
   resolver_.reconfigure(config.dns, config.dial.family);
   sources_ = dial::SourcePool(config.dial.source_addresses);
   spares_.adopt(config);
+  origins_.drop_all();
   if (config.policy_reload == config::PolicyReload::kKeep) return;
   live_.for_each([&](Connection& connection) {
-    if (!connection.story.established) return;  // judged anew when it is
+    // What is still being set up is judged anew when it is done.
+    const bool forwards = connection.forward && connection.forward->under_way;
+    if (!connection.story.established && !forwards) return;
     if (!connection.adopt(situation_)) connection.end(Code::kPolicyChanged);
   });
 }
@@ -146,12 +179,15 @@ void Worker::refresh_metrics() {
   metrics_->spares_expired.set(spares.expired);
   metrics_->spares_closed.set(spares.closed);
   metrics_->spares_failed.set(spares.failed);
+  metrics_->origins_idle.set(origins_.size());
+  metrics_->origins_reused.set(origins_.reused());
+  metrics_->clients_idle.set(idle_clients_.size());
   metrics_->pipes_in_use.set(relay_.pipes().in_use());
   metrics_->pipes_idle.set(relay_.pipes().idle());
 }
 
 void Worker::tend_tunnels() {
-  spares_.yield();
+  yield();
   const Instant before = std::exchange(tended_, loop_.now());
   const Duration interval = situation_->config->log.progress;
   // How often a tunnel's age holds the interval says whether a line has come due since, and needs
@@ -190,13 +226,18 @@ void Worker::leave(Connection& connection) {
 
 Connection::Connection(Worker& owner, loop::RootTask::promise_type& root, Arrival& arrival)
     : worker(owner),
+      secured(std::move(arrival.secured)),
+      entrance(arrival.entrance),
       situation(owner.situation()),
-      client(loop::Stream::accepted(owner.loop(), std::move(arrival.fd))),
+      client(std::move(arrival.stream)),
+      early(std::move(arrival.early)),
+      listener_place(arrival.listener),
+      challenges(arrival.challenges),
       root_(root),
-      seat_(std::move(arrival.seat)),
-      listener_(arrival.listener) {
+      seat_(std::move(arrival.seat)) {
   story.number = arrival.number;
   story.client = arrival.client;
+  story.announced = std::move(arrival.announced);
   story.accepted = owner.loop().read_clock();
   worker.enter(*this);
 }
@@ -204,12 +245,33 @@ Connection::Connection(Worker& owner, loop::RootTask::promise_type& root, Arriva
 Connection::~Connection() {
   settle(*this);
   worker.leave(*this);
+  hand_on();
+}
+
+// What may serve another request after this one. It has been settled.
+void Connection::hand_on() {
+  if (forward && forward->origin_persists) {
+    worker.origins().keep(story.target, {std::move(port), std::move(origin), story.route});
+  }
+  if (client_persists && !worker.draining()) {
+    worker.idle_clients().keep({.stream = std::move(client),
+                                .client = story.client,
+                                .seat = std::move(seat_),
+                                .listener = listener_place,
+                                .entrance = entrance,
+                                .early = std::move(early),
+                                .secured = std::move(secured),
+                                .announced = std::move(story.announced),
+                                .challenges = challenges});
+  }
 }
 
 void Connection::end(Code why) {
   if (!story.error) story.error = Error{why};  // a refusal that was being told stands
   client.reset_on_close();
   origin.reset_on_close();
+  client_persists = false;
+  if (forward) forward->origin_persists = false;
   root_.end();
 }
 
@@ -219,7 +281,8 @@ bool Connection::adopt(const SituationPtr& now) {
   // An origin that was told nothing of its client would take the client's bytes for the header that
   // the new rule promises it.
   const auto announces = decision.rule ? decision.rule->announce : policy::Announce::kNothing;
-  if (story.established && announces != story.announces()) return false;
+  const bool told = story.established || (forward && (forward->reused || forward->under_way));
+  if (told && announces != story.announces()) return false;
   situation = now;
   story.rule = decision.rule;
   story.would_deny |= decision.would_deny;

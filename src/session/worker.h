@@ -15,6 +15,7 @@
 #include "base/list.h"
 #include "bpf/dial_clock.h"
 #include "config/config.h"
+#include "dial/idle_origins.h"
 #include "dial/source_pool.h"
 #include "dial/spares.h"
 #include "dns/resolver.h"
@@ -24,6 +25,7 @@
 #include "observe/line_sink.h"
 #include "observe/program_log.h"
 #include "policy/rules.h"
+#include "session/idle_clients.h"
 #include "session/metrics.h"
 #include "session/sample.h"
 #include "sys/fd.h"
@@ -33,6 +35,7 @@
 
 namespace penstock::session {
 
+struct Arrival;
 class Connection;
 
 // The configuration and the proxy's place in the network, as one immutable value: a connection
@@ -73,8 +76,15 @@ class Worker {
   // it is told 503 and closed.
   void welcome(sys::Fd fd, const Endpoint& client, admission::Seat seat, uint16_t listener);
 
+  // The next request of a client that has had an answer.
+  void go_on(Arrival arrival);
+
   // A new configuration: for new connections, and for the live ones as `policy.reload` says.
   void adopt(SituationPtr situation);
+
+  // From here on there is nothing new: idle connections go, and answers say that they are the last.
+  void drain();
+  bool draining() const { return draining_; }
 
   // Ends every connection that is left.
   void end_all(Code why);
@@ -106,6 +116,10 @@ class Worker {
   dns::Resolver& resolver() { return resolver_; }
   dial::Means means() { return {sources_, *ports_, *routes_}; }
   dial::Spares& spares() { return spares_; }
+  dial::IdleOrigins& origins() { return origins_; }
+  IdleClients& idle_clients() { return idle_clients_; }
+  // Who we are in Via: of this process, so that another penstock on the way is no loop.
+  const std::string& pseudonym() const { return pseudonym_; }
   tunnel::Relay& relay() { return relay_; }
   tls::Session::Outbox& tls_outbox() { return tls_outbox_; }
   const bpf::DialClock* dial_clock() const { return dial_clock_; }
@@ -125,6 +139,7 @@ class Worker {
   };
   void enter(Connection& connection);
   void leave(Connection& connection);
+  void yield();
   void publish(const BytesCarried& bytes);
   std::vector<Connection*> idle_for(Duration silence, size_t most);
   loop::RootTask end_idle(Duration silence, size_t most);
@@ -132,6 +147,8 @@ class Worker {
   loop::Loop& loop_;
   const int number_;
   const uint32_t epoch_;
+  const std::string pseudonym_;
+  bool draining_ = false;
   admission::Door* door_;
   admission::Quotas* quotas_;
   identity::Desk* desk_;
@@ -142,6 +159,7 @@ class Worker {
   dns::Resolver resolver_;
   dial::SourcePool sources_;
   dial::Spares spares_;
+  dial::IdleOrigins origins_;
   tunnel::Relay relay_;
   tls::Session::Outbox tls_outbox_;
   const bpf::DialClock* const dial_clock_;
@@ -153,6 +171,7 @@ class Worker {
   Instant tended_{};            // when tend_tunnels() was last called
   BytesCarried settled_bytes_;  // of connections that have ended
   List<Connection> live_;
+  IdleClients idle_clients_{*this};
   loop::TaskSet tasks_;  // the connections; last, so that it ends them before what they use goes
 };
 

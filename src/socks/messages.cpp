@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "base/byte_fields.h"
+#include "base/bytes.h"
 
 namespace penstock::socks {
 namespace {

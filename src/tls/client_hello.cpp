@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/byte_fields.h"
+#include "base/bytes.h"
 #include "base/check.h"
 #include "tls/records.h"
 

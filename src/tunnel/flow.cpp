@@ -47,7 +47,7 @@ Flow::~Flow() {
 }
 
 void Flow::deliver_first(std::vector<uint8_t> bytes) {
-  PENSTOCK_CHECK(held_bytes() == 0 && carried_->total() == 0);
+  PENSTOCK_CHECK(held_bytes() == 0 && !source_ended_);
   if (pace_) pace_->spend(loop().now(), bytes.size());
   if (!bytes.empty()) hold(std::move(bytes));
 }

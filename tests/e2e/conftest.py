@@ -22,7 +22,7 @@ from proxy import Penstock  # noqa: E402
 from tls import Authority, Nginx  # noqa: E402
 
 TOOLS = ["ip", "nft", "dnsmasq", "prlimit", "openssl", "curl", "git", "nginx", "node", "chromium",
-         "certutil", "nc.openbsd", "ncat", "proxychains4", "apt-get", "apt-ftparchive", "dpkg-deb",
+         "certutil", "wget", "nc.openbsd", "ncat", "proxychains4", "apt-get", "apt-ftparchive", "dpkg-deb",
          "dpkg-scanpackages", "strace", "squid", "tinyproxy", "setpriv", "mount", "tc", "haproxy"]
 
 

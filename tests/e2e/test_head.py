@@ -107,7 +107,7 @@ REFUSED = [
     ("connect in lower case", line("127.0.0.1:@PORT@", method="connect"), {400, 405, 501}),
     ("CONNECTX", line("127.0.0.1:@PORT@", method="CONNECTX"), {400, 405, 501}),
     ("GET with authority-form", line("127.0.0.1:@PORT@", method="GET"), {400, 405, 501}),
-    ("GET with absolute-form", line("http://127.0.0.1:@PORT@/", method="GET"), {501}),
+    ("GET with https", line("https://127.0.0.1:@PORT@/", method="GET"), A400),
     ("TRACE", line("127.0.0.1:@PORT@", method="TRACE"), {400, 405, 501}),
     ("a bare CR for a line end", b"CONNECT 127.0.0.1:@PORT@ HTTP/1.1\rHost: x\r\r", A400),
     ("a bare LF for a line end", b"CONNECT 127.0.0.1:@PORT@ HTTP/1.1\nHost: 127.0.0.1\n\n", A400),

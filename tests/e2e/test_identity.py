@@ -10,7 +10,7 @@ import pytest
 
 from credentials import BCRYPT, SHA512, SLOW_BCRYPT, YESCRYPT, Issuer, basic, hashed, users
 from proxy import run_command
-from wire import Tunnel, connect_head, eventually, is_open, read_reply
+from wire import Tunnel, connect_head, eventually, is_open, read_exactly, read_reply
 
 PASSWORD = "correct-horse-battery"
 ISSUER = "https://login.example"
@@ -272,6 +272,14 @@ def test_no_secret_is_anywhere(proxy, echo):
     wrong = ask_as(proxy, echo.authority, "ann", PASSWORD + "x")
     assert wrong.status == 407
     proxy.wait_log(error="credentials_rejected")
+    # The same with a request to be forwarded. The origin says its words back, and that is no answer.
+    sock = proxy.socket()
+    for password, status in ((PASSWORD + "x", 407), (PASSWORD, 502)):
+        sock.sendall(f"GET http://{echo.authority}/ HTTP/1.1\r\nHost: {echo.authority}\r\n"
+                     f"{basic('ann', password)}\r\n\r\n".encode())
+        reply = read_reply(sock)
+        assert reply.status == status
+        read_exactly(sock, int(reply.fields["content-length"]) - len(reply.rest))
     token = basic("ann", PASSWORD).split()[-1].rstrip("=")[:20]
     said = (proxy.stderr() + proxy.log_file.read_text() + proxy.get("/metrics")[2] + str(wrong))
     memory = b"".join(memory_of(proxy.process))

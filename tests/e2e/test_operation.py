@@ -197,14 +197,14 @@ def test_a_log_line_of_a_refusal_says_what_is_known(penstock):
     proxy = penstock()
     proxy.refusal("192.0.2.1:443")
     denied, = proxy.wait_log()  # another worker may be quicker with the second
-    proxy.exchange(b"GET http://a.example/p?token=secret HTTP/1.1\r\nHost: a.example\r\n\r\n")
+    proxy.exchange(b"GET https://a.example/p?token=secret HTTP/1.1\r\nHost: a.example\r\n\r\n")
     _, get = proxy.wait_log(2)
     for line in (denied, get):
         check_types(line)
         assert line["outcome"] == "refused" and line["route"] == ""
         assert "dial_us" not in line and "tcp" not in line
     assert (denied["verdict"], denied["error"]) == ("denied", "name_denied")
-    assert (get["verdict"], get["method"], get["authority"]) == ("none", "GET", "http://a.example/p")
+    assert (get["verdict"], get["method"], get["authority"]) == ("none", "GET", "https://a.example/p")
 
 
 def test_long_tunnels_are_logged_while_they_live(penstock, echo):

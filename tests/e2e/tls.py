@@ -44,12 +44,13 @@ def _free_port():
 
 
 class Nginx:
-    """Serves `root` over TLS on `port` and in the clear on `plain_port`."""
+    """Serves `root` over TLS on `port` and in the clear on `plain_port`. `more`: of its server block."""
 
     def __init__(self, directory, authority, names, protocols="TLSv1.2 TLSv1.3", host="127.0.0.1",
-                 ns=None):
+                 ns=None, more=""):
         self.directory = Path(directory)
         self.host = host
+        self._more = more
         self._protocols = protocols
         self._ns = ns
         self.root = self.directory / "root"
@@ -88,6 +89,7 @@ http {{
     ssl_certificate {certificate};
     ssl_certificate_key {key};
     root {self.root};
+{self._more}
   }}
 }}
 """)

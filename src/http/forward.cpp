@@ -1,0 +1,277 @@
+#include "http/forward.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/ascii.h"
+#include "http/hop.h"
+#include "http/request_parts.h"
+#include "http/structured.h"
+
+namespace penstock::http {
+namespace {
+
+constexpr uint64_t kLengthMax = uint64_t{1} << 62;
+constexpr std::string_view kLineEnd = "\r\n";
+constexpr std::string_view kWebSocketFields = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
+
+struct Target {
+  Authority authority;
+  std::string_view path;   // from '/' on, without the query; may be empty
+  std::string_view query;  // with its '?'; may be empty
+};
+
+// http-URI of RFC 9110 section 4.2.1. The scheme decides nothing but that it must be this one: with
+// https the client wants TLS up to the origin, which is what CONNECT is for.
+Result<Target> parse_target(std::string_view text) {
+  constexpr std::string_view kScheme = "http://";
+  if (!equals_ignoring_case(text.substr(0, kScheme.size()), kScheme)) {
+    return fail(text.find("://") == text.npos ? Code::kTargetForm : Code::kScheme);
+  }
+  text.remove_prefix(kScheme.size());
+  if (text.find('#') != text.npos) return fail(Code::kTargetForm);
+  const size_t end = std::min(text.find_first_of("/?"), text.size());
+  auto host = parse_host_field(text.substr(0, end));
+  if (!host) return std::unexpected(host.error());
+  const std::string_view rest = text.substr(end);
+  const size_t query = std::min(rest.find('?'), rest.size());
+  constexpr uint16_t kPort = 80;
+  return Target{{std::move(host->host), host->literal, host->port.value_or(kPort)},
+                rest.substr(0, query),
+                rest.substr(query)};
+}
+
+// A Host without a port means the scheme's own.
+bool agrees(const HostField& host, const Authority& target) {
+  return host.agrees_with(target) && host.port.value_or(80) == target.port;
+}
+
+std::string host_of(const Authority& target) {
+  std::string text = target.text();
+  if (target.port == 80) text.resize(text.rfind(':'));
+  return text;
+}
+
+// Where the framing of a message says that its body ends. CL.TE, TE.CL, TE.TE and every list or
+// spelling that one reader takes for a number and another does not end here.
+struct Framing {
+  std::optional<uint64_t> length;
+  bool chunked = false;
+};
+
+std::optional<Framing> read_framing(const KeyFields& keys) {
+  Framing out;
+  if (keys.content_length) {
+    out.length = parse_decimal(*keys.content_length, kLengthMax);
+    if (!out.length || keys.second_content_length) return std::nullopt;
+  }
+  if (keys.transfer_encoding) {
+    out.chunked = equals_ignoring_case(*keys.transfer_encoding, "chunked");
+    if (!out.chunked || keys.second_transfer_encoding || out.length) return std::nullopt;
+  }
+  return out;
+}
+
+// RFC 9110 section 7.6.2: what is to be sent on of it, "" where nothing was said. An OPTIONS that
+// may go no further would be ours to answer, and we are no server.
+Result<std::string> count_down(std::string_view lines) {
+  std::string out;
+  for (Field field; take_field(lines, field);) {
+    if (!equals_ignoring_case(field.name, "max-forwards")) continue;
+    const auto left = parse_decimal(field.value, kLengthMax);
+    if (!out.empty() || !left || *left == 0) return fail(Code::kMaxForwards);
+    out = "Max-Forwards: " + std::to_string(*left - 1) + "\r\n";
+  }
+  return out;
+}
+
+void append_via(std::string& head, bool http_1_0, std::string_view pseudonym) {
+  head += http_1_0 ? "Via: 1.0 " : "Via: 1.1 ";
+  head += pseudonym;
+  head += kLineEnd;
+}
+
+void append_framing(std::string& head, const Framing& framing) {
+  if (framing.chunked) head += "Transfer-Encoding: chunked\r\n";
+  if (framing.length) head += "Content-Length: " + std::to_string(*framing.length) + "\r\n";
+}
+
+// "/" stands for an empty path, and "*" for the whole server (RFC 9112 section 3.2.4).
+std::string origin_form(const Target& target, std::string_view method) {
+  if (target.path.empty() && target.query.empty() && method == "OPTIONS") return "*";
+  std::string out(target.path.empty() ? "/" : target.path);
+  out += target.query;
+  return out;
+}
+
+Result<void> check_host(const RequestParts& parts, const Authority& target) {
+  const auto host = read_host(parts);
+  if (!host) return std::unexpected(host.error());
+  if (*host && !agrees(**host, target)) return fail(Code::kHostMismatch);
+  return {};
+}
+
+Result<void> append_fields(ForwardRequest& request, const RequestParts& parts, Hop& hop) {
+  if (request.http_1_0) hop.options.push_back("expect");  // it could not be told to go on
+  if (request.method == "OPTIONS") {
+    const auto max_forwards = count_down(parts.lines);
+    if (!max_forwards) return std::unexpected(max_forwards.error());
+    request.head += *max_forwards;
+    hop.options.push_back("max-forwards");
+  }
+  append_passing_fields(request.head, parts.lines, hop);
+  return {};
+}
+
+}  // namespace
+
+bool ForwardRequest::repeatable() const {
+  constexpr std::array<std::string_view, 3> kSafe = {"GET", "HEAD", "OPTIONS"};
+  return body.done() && !websocket && std::ranges::find(kSafe, method) != kSafe.end();
+}
+
+bool is_connect(std::string_view head) {
+  if (head.starts_with(kLineEnd)) head.remove_prefix(kLineEnd.size());
+  return head.starts_with("CONNECT ");
+}
+
+Result<ForwardRequest> parse_forward(std::string_view text, HeadLimits limits,
+                                     std::string_view pseudonym) {
+  const auto parts = read_parts(text, limits);
+  if (!parts) return std::unexpected(parts.error());
+  const auto& [method, uri, http_1_0] = parts->words;
+  // TRACE sends back what it gets, credentials that others added on the way among it.
+  if (method == "CONNECT" || method == "TRACE") return fail(Code::kMethodUnsupported);
+  auto target = parse_target(uri);
+  if (!target) return std::unexpected(target.error());
+  if (const auto host = check_host(*parts, target->authority); !host) {
+    return std::unexpected(host.error());
+  }
+  const auto framing = read_framing(parts->keys);
+  if (!framing || (framing->chunked && http_1_0)) return fail(Code::kBodyFraming);
+  auto hop = read_hop(parts->lines);
+  if (!hop) return fail(Code::kConnectionField);
+  if (passed_through(parts->lines, pseudonym)) return fail(Code::kViaLoop);
+  auto credentials = read_credentials(parts->keys);
+  if (!credentials) return std::unexpected(credentials.error());
+
+  ForwardRequest out;
+  out.credentials = std::move(*credentials);
+  out.method = method;
+  out.path = target->path.empty() ? "/" : target->path;
+  out.http_1_0 = http_1_0;
+  out.to_head = method == "HEAD";
+  out.persists = !http_1_0 && !hop->close;
+  out.binds = binds_connection(parts->lines);
+  if (framing->chunked) {
+    out.body = BodyReader::chunked();
+    out.coding = Coding::kChunked;
+  } else {
+    out.body = BodyReader::counted(framing->length.value_or(0));
+  }
+  out.websocket = method == "GET" && !http_1_0 && out.body.done() && hop->websocket();
+
+  out.head = out.method + ' ' + origin_form(*target, method) +
+             " HTTP/1.1\r\nHost: " + host_of(target->authority) + "\r\n";
+  if (const auto fields = append_fields(out, *parts, *hop); !fields) {
+    return std::unexpected(fields.error());
+  }
+  append_via(out.head, http_1_0, pseudonym);
+  append_framing(out.head, *framing);
+  if (out.websocket) out.head += kWebSocketFields;
+  out.head += kLineEnd;
+  out.target = std::move(target->authority);
+  return out;
+}
+
+namespace {
+
+struct AnswerParts {
+  int status;
+  bool http_1_0;
+  std::string_view status_line;
+  std::string_view lines;
+  KeyFields keys;
+};
+
+AnswerParts split_answer(std::string_view head) {
+  const size_t end = head.find(kLineEnd);
+  const auto digit = [head](size_t at) { return head[at] - '0'; };
+  AnswerParts out{digit(9) * 100 + digit(10) * 10 + digit(11),
+                  head[7] == '0',
+                  head.substr(0, end),
+                  head.substr(end + 2, head.size() - end - 4),
+                  {}};
+  Field field;
+  for (std::string_view lines = out.lines; take_field(lines, field);) note_key(out.keys, field);
+  return out;
+}
+
+// RFC 9112 section 6.3, from the origin's side.
+std::optional<BodyReader> body_of(const AnswerParts& parts, const Framing& framing, bool to_head) {
+  if (parts.http_1_0 && framing.chunked) return std::nullopt;
+  const bool none =
+      to_head || parts.status / 100 == 1 || parts.status == 204 || parts.status == 304;
+  if (none) return BodyReader::none();
+  if (framing.chunked) return BodyReader::chunked(true);
+  return framing.length ? BodyReader::counted(*framing.length) : BodyReader::until_end();
+}
+
+std::string_view reason_of(std::string_view status_line) {
+  constexpr size_t kBefore = 13;  // "HTTP/1.1 200 "
+  return status_line.substr(std::min(kBefore, status_line.size()));
+}
+
+// How the client learns where the body ends, and whether its connection goes on behind it.
+void frame_for_client(ForwardAnswer& out, const Framing& framing, bool http_1_0) {
+  const bool sized = out.body.done() || framing.length;
+  if (out.status / 100 == 1 || out.status == 204) return;
+  if (sized) {
+    if (framing.length) append_framing(out.head, {framing.length, false});
+    return;
+  }
+  if (http_1_0) {
+    out.client_persists = false;
+    return;
+  }
+  out.coding = Coding::kChunked;
+  append_framing(out.head, {std::nullopt, true});
+}
+
+}  // namespace
+
+Result<ForwardAnswer> parse_forward_answer(std::string_view head, const ForwardRequest& request,
+                                           bool may_persist, std::string_view pseudonym) {
+  const AnswerParts parts = split_answer(head);
+  const auto hop = read_hop(parts.lines);
+  const auto framing = read_framing(parts.keys);
+  if (!hop || !framing) return fail(Code::kBadResponse);
+  // 407 is a proxy's word: from an origin it asks for what is not its to know. 101 is an answer to
+  // who asked for it.
+  const bool switches = parts.status == 101;
+  if (parts.status == 407) return fail(Code::kBadResponse);
+  if (switches && !(request.websocket && hop->websocket())) return fail(Code::kBadResponse);
+  auto body = body_of(parts, *framing, request.to_head);
+  if (!body) return fail(Code::kBadResponse);
+
+  ForwardAnswer out;
+  out.status = parts.status;
+  out.body = *body;
+  out.origin_persists = !parts.http_1_0 && !hop->close && !body->ends_with_connection() &&
+                        !request.binds && !binds_connection(parts.lines);
+  out.client_persists = may_persist && request.persists;
+  out.head = "HTTP/1.1 ";
+  out.head += std::to_string(parts.status) + ' ';
+  out.head += reason_of(parts.status_line);
+  out.head += kLineEnd;
+  append_passing_fields(out.head, parts.lines, *hop);
+  append_via(out.head, parts.http_1_0, pseudonym);
+  if (switches) out.head += kWebSocketFields;
+  frame_for_client(out, *framing, request.http_1_0);
+  if (out.status / 100 != 1 && !out.client_persists) out.head += "Connection: close\r\n";
+  out.head += kLineEnd;
+  return out;
+}
+
+}  // namespace penstock::http

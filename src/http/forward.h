@@ -1,0 +1,72 @@
+// A request that is forwarded, not tunnelled: `GET http://host/path` (absolute-form, RFC 9112
+// section 3.2.2), and its answer. Both are read strictly and written anew: request line, Host and
+// framing are ours, so whatever two readers could have understood differently ends here. Pure.
+// Cost: linear in bytes; one string for what is sent on.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "http/authority.h"
+#include "http/body.h"
+#include "http/credentials.h"
+#include "http/head.h"
+
+namespace penstock::http {
+
+// How a body is sent on.
+enum class Coding : uint8_t {
+  kPlain,    // as it is: counted, or up to the end of the connection
+  kChunked,  // cut into chunks of ours
+};
+
+struct ForwardRequest {
+  Authority target;
+  std::optional<Credentials> credentials;  // of Proxy-Authorization, which goes no further
+  std::string method;
+  std::string path;                      // without its query
+  std::string head;                      // what the origin is sent: origin-form, whole
+  BodyReader body = BodyReader::none();  // what the client sends behind its head
+  Coding coding = Coding::kPlain;        // of that, towards the origin
+  bool http_1_0 = false;
+  bool persists = false;   // the client may ask again on this connection
+  bool websocket = false;  // asks to become one
+  bool binds = false;      // carries what authenticates its connection
+  bool to_head = false;    // HEAD: its answer has no body
+
+  // Safe to be sent twice (RFC 9110 section 9.2.1), and there is no body that would be gone.
+  bool repeatable() const;
+};
+
+// Whether a head asks for a tunnel; anything else is to be forwarded. An empty line may come first.
+bool is_connect(std::string_view head);
+
+// `text` is complete: the first HeadReader::length() bytes. `pseudonym`: who we are in Via.
+//
+// Host must agree with the target, or be left out by HTTP/1.0. RFC 9112 would let us overwrite one
+// that differs; a filter in front of us may have believed it. What is sent on is the target's.
+// A Content-Length is one number and stands alone; a Transfer-Encoding is "chunked" and nothing
+// else.
+Result<ForwardRequest> parse_forward(std::string_view text, HeadLimits limits,
+                                     std::string_view pseudonym);
+
+struct ForwardAnswer {
+  int status = 0;    // 100 to 599; below 200 another head follows
+  std::string head;  // what the client is sent, whole
+  BodyReader body = BodyReader::none();
+  Coding coding = Coding::kPlain;
+  // Behind the body another request may go to the origin, and another one come from the client.
+  bool origin_persists = false;
+  bool client_persists = false;
+};
+
+// `head`: what an AnswerReader with Stop::kAtEach stopped behind, from its status line on.
+// `may_persist`: the client's connection may, as far as we are concerned. kBadResponse for what two
+// clients could understand differently.
+Result<ForwardAnswer> parse_forward_answer(std::string_view head, const ForwardRequest& request,
+                                           bool may_persist, std::string_view pseudonym);
+
+}  // namespace penstock::http

@@ -1,0 +1,290 @@
+#include "session/forward.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/bytes.h"
+#include "http/answer.h"
+#include "loop/loop.h"
+#include "session/forwarding.h"
+#include "session/leg.h"
+
+namespace penstock::session {
+
+using loop::Task;
+using Failure = std::optional<Error>;
+
+namespace {
+
+// Interim answers (1xx) to one request. Each costs a parse and a write; more are an attack.
+constexpr int kInterimMax = 32;
+
+// One request and its answer, both ways at once: an origin may answer before it has heard all.
+class Exchange {
+ public:
+  explicit Exchange(Connection& c)
+      : c_(c),
+        forwarding_(*c.forward),
+        up_(c.worker.relay(), c.client, c.origin, c.story.up),
+        down_(c.worker.relay(), c.origin, c.client, c.story.down),
+        reader_(new_reader()) {}
+
+  Task<Failure> run();
+
+ private:
+  bool answered() const { return answer_.has_value(); }
+  http::AnswerReader new_reader() const {
+    const auto& limits = c_.config().limits;
+    return http::AnswerReader({limits.head_bytes, limits.head_fields}, http::Stop::kAtEach);
+  }
+  Instant now() const { return c_.worker.loop().now(); }
+
+  void begin();
+  Failure turn();
+  Failure hear_answer();
+  Failure take_head(size_t length);
+  void take_answer(http::ForwardAnswer answer, std::string_view behind);
+  Failure judge_up();
+  Failure judge_down() const;
+  bool client_left() const;
+  bool over() const;
+  void finish();
+  Error cut(Error error);
+
+  // Until when it may be silent, and whose fault it is then.
+  struct Limit {
+    Instant when;
+    Code why;
+  };
+  Limit limit() const;
+
+  Connection& c_;
+  Forwarding& forwarding_;
+  Leg up_;
+  Leg down_;
+  http::AnswerReader reader_;
+  std::string head_;  // of the next answer, as far as it has come
+  int interim_ = 0;
+  bool origin_refuses_ = false;  // it takes no more of the request
+  std::optional<http::ForwardAnswer> answer_;
+};
+
+void Exchange::begin() {
+  c_.story.up.last = c_.story.down.last = now();
+  forwarding_.under_way = true;
+  up_.cap(c_.config().limits.bandwidth, c_.quota_share.up());
+  down_.cap(c_.config().limits.bandwidth, c_.quota_share.down());
+  up_.say(forwarding_.request.head);
+  up_.give(std::exchange(c_.early, {}));
+  up_.begin(forwarding_.request.body, forwarding_.request.coding);
+  if (c_.story.parent) {
+    head_ = text_of(std::exchange(c_.story.parent->spoke_first, {}));
+    forwarding_.heard = !head_.empty();
+  }
+}
+
+Task<Failure> Exchange::run() {
+  loop::Loop& loop = c_.worker.loop();
+  loop::Timer timer(loop);
+  begin();
+  for (;;) {
+    if (const auto failure = turn()) {
+      c_.early = up_.rest();
+      // Half an interim answer has no other end either.
+      co_return answered() || !down_.delivered() ? cut(*failure) : *failure;
+    }
+    if (over()) break;
+    loop::Wait wait(loop);
+    if (up_.state() == Leg::State::kBusy || down_.state() == Leg::State::kBusy) {
+      wait.soon();
+    } else {
+      timer.arm(std::min({limit().when, up_.resume_at(), down_.resume_at()}));
+      const bool hears = answered() ? down_.interest_in_source() != 0 : down_.delivered();
+      const uint8_t of_client = up_.interest_in_source() | down_.interest_in_sink();
+      const uint8_t of_origin = up_.interest_in_sink() | (hears ? loop::kReadable : 0);
+      wait.on(c_.client.source(), of_client).on(c_.origin.source(), of_origin).until(timer);
+    }
+    co_await wait;
+  }
+  finish();
+  co_return std::nullopt;
+}
+
+// What can be done now. An error: it is over, and badly.
+Failure Exchange::turn() {
+  up_.pump(now());
+  if (const auto failure = judge_up()) return failure;
+  down_.pump(now());
+  if (!answered() && down_.delivered()) {
+    if (const auto failure = hear_answer()) return failure;
+    down_.pump(now());
+  }
+  if (const auto failure = judge_down()) return failure;
+  if (over()) return std::nullopt;
+  if (client_left()) return Error{answered() ? Code::kClientReset : Code::kClientGone};
+  const Limit silence = limit();
+  return now() >= silence.when ? Failure(Error{silence.why}) : std::nullopt;
+}
+
+// Reads heads until the final one has come or there are no more bytes.
+Failure Exchange::hear_answer() {
+  const auto buffer = c_.worker.relay().buffer();
+  while (!answered() && down_.delivered()) {
+    const auto complete = reader_.advance(head_);
+    if (!complete) {
+      const bool large = complete.error() == http::AnswerFault::kTooLarge;
+      return Error{large ? Code::kResponseTooLarge : Code::kBadResponse};
+    }
+    if (*complete) {
+      if (const auto failure = take_head(reader_.answer(head_).length)) return failure;
+      continue;
+    }
+    const loop::Moved moved = c_.origin.read(buffer);
+    if (moved.would_block()) break;
+    if (!moved.bytes()) return Error{Code::kResponseIncomplete, moved.error()};
+    head_ += text_of(buffer.first(static_cast<size_t>(moved.count)));
+    forwarding_.heard = true;
+  }
+  return std::nullopt;
+}
+
+Failure Exchange::take_head(size_t length) {
+  const auto& request = forwarding_.request;
+  // Behind an answer that came before the request was whole nobody knows where the next one begins.
+  const bool whole = up_.state() == Leg::State::kDone && !origin_refuses_;
+  const bool may_persist =
+      whole && !c_.worker.draining() && !(request.websocket && !up_.rest().empty());
+  auto answer = http::parse_forward_answer(std::string_view(head_).substr(0, length), request,
+                                           may_persist, c_.worker.pseudonym());
+  if (!answer) return answer.error();
+  if (answer->status / 100 != 1 || answer->status == 101) {
+    take_answer(std::move(*answer), std::string_view(head_).substr(length));
+    return std::nullopt;
+  }
+  if (++interim_ > kInterimMax) return Error{Code::kBadResponse};
+  // HTTP/1.0 knows no interim answers.
+  if (!request.http_1_0) down_.say(answer->head);
+  down_.pump(now());
+  head_.erase(0, length);
+  reader_ = new_reader();
+  return std::nullopt;
+}
+
+void Exchange::take_answer(http::ForwardAnswer answer, std::string_view behind) {
+  forwarding_.switched = answer.status == 101;
+  c_.story.status = static_cast<int16_t>(answer.status);
+  c_.story.established = true;
+  c_.story.step = Step::kCarry;
+  forwarding_.response.add(c_.story.up.first, c_.worker.loop().read_clock());
+  down_.say(answer.head);
+  if (forwarding_.switched) {
+    forwarding_.behind.assign(behind.begin(), behind.end());
+  } else {
+    down_.give(bytes_of(behind));
+    down_.begin(answer.body, answer.coding);
+  }
+  head_ = {};
+  answer_ = std::move(answer);
+}
+
+// How it stands with the request. Once there is an answer, that is what the client gets.
+Failure Exchange::judge_up() {
+  switch (up_.state()) {
+    case Leg::State::kEnded:
+      if (!answered()) return Error{Code::kClientGone};
+      up_.stop();
+      break;
+    case Leg::State::kReadFailed:
+      return Error{answered() ? Code::kClientReset : Code::kClientGone, up_.error()};
+    case Leg::State::kBadBody: return Error{Code::kBadChunk};
+    case Leg::State::kWriteFailed:
+      // It may have answered before: a 413 to a long upload.
+      origin_refuses_ = true;
+      up_.stop();
+      break;
+    default: break;
+  }
+  return std::nullopt;
+}
+
+Failure Exchange::judge_down() const {
+  switch (down_.state()) {
+    case Leg::State::kEnded: return Error{Code::kResponseCut};
+    case Leg::State::kReadFailed: return Error{Code::kResponseCut, down_.error()};
+    case Leg::State::kBadBody: return Error{Code::kBadResponse};
+    case Leg::State::kWriteFailed: return Error{Code::kClientReset, down_.error()};
+    default: return std::nullopt;
+  }
+}
+
+// Whoever has asked and hung up waits for nothing: a browser's closed tab, a client's timeout. The
+// origin need not go on for nobody. (Who half-closes behind a request looks the same; RFC 9112
+// section 9.6 wants him to wait for the answer first.)
+bool Exchange::client_left() const {
+  return (up_.heard_all() || up_.stopped()) && c_.client.source().ready(loop::kHangup);
+}
+
+bool Exchange::over() const {
+  if (!answered()) return false;
+  return forwarding_.switched ? down_.delivered() : down_.state() == Leg::State::kDone;
+}
+
+Exchange::Limit Exchange::limit() const {
+  const auto& timeouts = c_.config().timeouts;
+  Limit out{deadline_after(c_.story.accepted, timeouts.lifetime), Code::kLifetime};
+  const auto after = [&](Duration silence, Code why) {
+    const Instant when = deadline_after(c_.story.silent_since(), silence);
+    if (when < out.when) out = {when, why};
+  };
+  if (answered()) {
+    after(timeouts.idle, Code::kIdle);
+  } else if (!up_.delivered() && !up_.stopped()) {
+    after(timeouts.response, Code::kRequestStuck);
+  } else if (!up_.heard_all() && !up_.stopped()) {
+    after(timeouts.idle, Code::kBodyTimeout);
+  } else {
+    after(timeouts.response, Code::kResponseTimeout);
+  }
+  return out;
+}
+
+void Exchange::finish() {
+  c_.early = up_.rest();
+  if (forwarding_.switched) return;
+  c_.client_persists = answer_->client_persists;
+  c_.challenges = 0;
+  // Whatever it has said behind its answer was not asked for, and would be taken for the next.
+  // A parent's tunnel is no connection to a judged route, and who was announced by a header is
+  // nobody else.
+  const bool shared = !c_.story.parent && c_.story.announces() == policy::Announce::kNothing;
+  forwarding_.origin_persists = answer_->origin_persists && shared &&
+                                up_.state() == Leg::State::kDone && !origin_refuses_ &&
+                                down_.rest().empty() && c_.origin.silent();
+  const bool first = !c_.origin.source().ready(loop::kHangup);
+  if (!forwarding_.origin_persists && first) c_.port.rest(now());
+}
+
+Error Exchange::cut(Error error) {
+  c_.story.step = Step::kCarry;
+  c_.client.reset_on_close();
+  c_.origin.reset_on_close();
+  return error;
+}
+
+}  // namespace
+
+PENSTOCK_OWN_FRAME Task<Failure> forward(Connection& c) {
+  // One that closed its side while the origin was being reached, see client_left().
+  if (c.story.client_ended) co_return Error{Code::kClientGone};
+  Exchange exchange(c);
+  co_return co_await exchange.run();
+}
+
+bool was_stale(const Connection& c, const Error& failure) {
+  return failure.code == Code::kResponseIncomplete && c.forward->reused && !c.forward->heard &&
+         c.forward->request.repeatable();
+}
+
+}  // namespace penstock::session
