@@ -40,6 +40,17 @@ void warn_of_names(const Config& config, const policy::LocatedWords& identities,
   }
 }
 
+// A request that is forwarded has no TLS to require.
+void warn_of_methods_without_tls(const policy::RuleSpec& rule, Faults& warnings) {
+  if (!rule.allow || rule.tls != policy::TlsCheck::kRequired || rule.methods.empty()) return;
+  const auto tunnels = [](const Located<std::string>& word) { return word.value == "CONNECT"; };
+  if (std::ranges::any_of(rule.methods, tunnels)) return;
+  warnings.push_back({rule.methods.front().place,
+                      "methods: rule \"" + rule.name +
+                          "\" requires TLS and is for no CONNECT, so it refuses all that it "
+                          "matches"});
+}
+
 bool is_loopback(const IpAddress& address) {
   const policy::AddressClass kind = policy::classify(address);
   return kind == policy::AddressClass::kLoopback;
@@ -141,6 +152,7 @@ void warn(const Node& root, Config& config) {
   }
   for (const policy::RuleSpec& rule : config.policy.rules) {
     warn_of_names(config, rule.identities, rule.groups, "rule \"" + rule.name, warnings);
+    warn_of_methods_without_tls(rule, warnings);
   }
   warn_of_quotas(config);
   warn_of_plain_credentials(config);

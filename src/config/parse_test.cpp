@@ -242,6 +242,20 @@ timeouts: {head: 0s}
   EXPECT_TRUE(with("policy: {rules: [{allow: [\"*:443\"]}]}\n")->warnings.empty());
 }
 
+TEST(Configuration, WarnsOfARuleThatRequiresTlsAndIsForNoTunnel) {
+  const auto warnings = [](const std::string& methods) {
+    return describe(
+        with("policy: {rules: [{name: web, allow: [\"*:80\"], tls: required, methods: " + methods +
+             "}]}\n")
+            ->warnings,
+        "f");
+  };
+  EXPECT_EQ(warnings("[GET, plain]"),
+            "f:2:72: methods: rule \"web\" requires TLS and is for no CONNECT, so it refuses all "
+            "that it matches\n");
+  EXPECT_EQ(warnings("[GET, CONNECT]"), "");
+}
+
 TEST(Configuration, WarnsOfQuotasThatCannotDoWhatTheySay) {
   const Snapshot config = with(R"(policy: {rules: [{allow: ["*:443"]}]}
 limits: {tunnels_per_client: 9}
