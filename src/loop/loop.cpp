@@ -60,11 +60,11 @@ Source& Source::operator=(Source&& other) noexcept {
   forget();
   PENSTOCK_CHECK(!other.waiter_);
   loop_ = std::exchange(other.loop_, nullptr);
-  slot_ = other.slot_;
+  slot_ = std::exchange(other.slot_, kNoSlot);
   ready_ = other.ready_;
   trigger_ = other.trigger_;
   armed_ = other.armed_;
-  if (loop_) loop_->slots_[slot_].source = this;
+  if (slot_ != kNoSlot) loop_->slots_[slot_].source = this;
   return *this;
 }
 
@@ -73,12 +73,19 @@ void Source::forget() {
   waiter_ = nullptr;
   // The kernel forgets the descriptor when it is closed, which is what follows; until then an
   // event for the old generation finds nobody.
-  if (loop_) std::exchange(loop_, nullptr)->give_slot(slot_);
+  if (slot_ != kNoSlot) loop_->give_slot(std::exchange(slot_, kNoSlot));
+  loop_ = nullptr;
 }
 
 void Source::forget_shared(int fd) {
   if (loop_) sys::calls::epoll_remove(loop_->epoll_.get(), fd);
   forget();
+}
+
+void Source::announce(uint8_t bits) {
+  PENSTOCK_CHECK(slot_ == kNoSlot);
+  ready_ |= bits;
+  if (waiter_ && (bits & (interest_ | kHangup)) != 0) waiter_->wake();
 }
 
 void Source::signal(uint8_t bits) {
@@ -95,6 +102,7 @@ void Source::signal(uint8_t bits) {
 }
 
 void Source::await_more() {
+  PENSTOCK_CHECK(slot_ != kNoSlot);
   clear(kReadable);
   arm(armed_ | kReadable);
 }

@@ -36,7 +36,8 @@ enum Readiness : uint8_t {
   kBroken = 8,  // an error (RST, refused connect) was reported: SO_ERROR says which
 };
 
-// A descriptor's registration with the loop. The descriptor must stay open while it exists.
+// A descriptor's registration with the loop. The descriptor must stay open while it exists. Or a
+// source without one: whoever owns what is waited for says when it is ready.
 class Source : public ListNode {
  public:
   enum class Trigger : uint8_t { kEdge, kLevel };
@@ -44,6 +45,8 @@ class Source : public ListNode {
   Source() = default;
   Source(Loop& loop, int fd, Trigger trigger = Trigger::kEdge,
          uint8_t directions = kReadable | kWritable);
+  // Without a descriptor: ready for what announce() says, and costs the kernel nothing.
+  explicit Source(Loop& loop) : loop_(&loop), armed_(kReadable | kWritable) {}
   Source(Source&& other) noexcept;
   Source& operator=(Source&& other) noexcept;
   ~Source() { forget(); }
@@ -54,6 +57,9 @@ class Source : public ListNode {
   void clear(uint8_t bits) { ready_ &= static_cast<uint8_t>(~bits); }
   // Takes it for ready although nothing was reported; an attempt that says EAGAIN clears it.
   void suppose(uint8_t bits) { ready_ |= bits; }
+  // Of one without a descriptor: these are possible now, and who waits for them goes on in this
+  // turn.
+  void announce(uint8_t bits);
   // Takes it for unreadable until the kernel says otherwise, at once if it is readable now: for a
   // reader that knows of bytes it does not want before SO_RCVLOWAT is reached.
   void await_more();
@@ -67,12 +73,13 @@ class Source : public ListNode {
  private:
   friend class Loop;
   friend class Waiter;
+  static constexpr uint32_t kNoSlot = UINT32_MAX;  // no descriptor: the kernel does not know it
   void signal(uint8_t bits);
   void arm(uint8_t directions);
 
   Loop* loop_ = nullptr;
   Waiter* waiter_ = nullptr;  // who waits for it now; the list node links it to that waiter
-  uint32_t slot_ = 0;
+  uint32_t slot_ = kNoSlot;
   uint8_t ready_ = 0;
   uint8_t interest_ = 0;
   Trigger trigger_ = Trigger::kEdge;

@@ -106,6 +106,21 @@ TEST(Source, HearsNothingOfTheDescriptorThatHadItsSlotBefore) {
   EXPECT_TRUE(after.ready(kReadable));
 }
 
+TEST(Source, WithoutADescriptorIsReadyForWhatItsOwnerAnnounces) {
+  Loop loop;
+  Source source(loop);
+  loop.turn(false);
+  EXPECT_EQ(source.ready(), 0);
+  source.announce(kReadable);
+  EXPECT_EQ(source.ready(), kReadable);
+  Source moved(std::move(source));
+  EXPECT_TRUE(moved.ready(kReadable));
+  moved.clear(kReadable);
+  moved.announce(kWritable);
+  EXPECT_EQ(moved.ready(), kWritable);
+  moved.forget();
+}
+
 RootTask await_either(Loop& loop, Source& a, Source& b, Log* log) {
   co_await Wait(loop).on(a, kReadable).on(b, kReadable);
   log->push_back(std::string(a.ready(kReadable) ? "a" : "") + (b.ready(kReadable) ? "b" : ""));
@@ -121,6 +136,28 @@ struct Either {
   Log log;
   TaskSet tasks;
 };
+
+TEST(Wait, ForASourceWithoutADescriptorEndsInTheTurnOfTheAnnouncement) {
+  Loop loop;
+  Source a(loop);
+  Source b(loop);
+  Log log;
+  TaskSet tasks;
+  tasks.start(await_either(loop, a, b, &log));
+  b.announce(kWritable);
+  loop.turn(false);
+  EXPECT_THAT(log, IsEmpty()) << "being writable is not what it waits for";
+  b.announce(kReadable);
+  loop.turn(false);
+  EXPECT_THAT(log, ElementsAre("b"));
+  tasks.start(await_either(loop, a, b, &log));
+  EXPECT_THAT(log, ElementsAre("b", "b")) << "it is ready until somebody clears it";
+  b.clear(kReadable);
+  tasks.start(await_either(loop, a, b, &log));
+  a.announce(kHangup);
+  loop.turn(false);
+  EXPECT_THAT(log, ElementsAre("b", "b", "")) << "a hang-up is heard in whichever direction";
+}
 
 TEST(Wait, EndsWhenEitherOfTwoSourcesIsReady) {
   Either either;

@@ -57,8 +57,16 @@ bool Stream::silent() const {
   return fd_ && Moved{sys::calls::peek(fd_.get(), &byte, 1)}.would_block();
 }
 
+long Stream::unsent() const {
+  return fd_ ? sys::calls::unsent(fd_.get()) : transport_->unsent();
+}
+
+int Stream::pending_error() const {
+  return fd_ ? sys::pending_error(fd_.get()) : transport_->pending_error();
+}
+
 bool Stream::guard(Duration quiet, Duration unacknowledged) {
-  if (std::exchange(guarded_, true)) return false;
+  if (!fd_ || std::exchange(guarded_, true)) return false;
   sys::set_liveness(fd_.get(), quiet, unacknowledged);
   return true;
 }
@@ -74,7 +82,11 @@ bool Stream::shutdown_write() {
 }
 
 void Stream::reset_on_close() {
-  if (fd_) sys::reset_on_close(fd_.get());
+  if (fd_) {
+    sys::reset_on_close(fd_.get());
+  } else if (transport_) {
+    transport_->reset_on_close();
+  }
 }
 
 void Stream::close() {

@@ -1,5 +1,6 @@
 // A connected TCP socket on a loop: reads and writes that never wait, and awaitable readiness. Its
-// bytes are the socket's, or those of a Transport that stands between.
+// bytes are the socket's, or those of a Transport that stands between; or of a Transport alone,
+// where many streams share one socket.
 // Thread: the loop's.   Lifetime: shorter than the loop's.   Cost: no allocation.
 #pragma once
 
@@ -32,6 +33,7 @@ class Stream;
 
 // What stands between a stream's bytes and its socket, such as TLS. Like the socket itself it never
 // waits; -EAGAIN means that the socket has to be readable (for read) or writable (for write) first.
+// One without a socket of its own announces that by the stream's source.
 class Transport {
  public:
   virtual ~Transport() = default;
@@ -46,12 +48,23 @@ class Transport {
   virtual bool shutdown_write() = 0;
   // The kernel does the work from here on: the socket's bytes are the stream's.
   virtual bool spliceable() const { return false; }
+
+  // What else a socket is asked, of one without:
+  // bytes that were taken and have not left yet;
+  virtual long unsent() const { return 0; }
+  // how it has failed, once it has announced kBroken: an errno;
+  virtual int pending_error() const { return 0; }
+  // its end, when it goes, is to be a reset.
+  virtual void reset_on_close() {}
 };
 
 class Stream {
  public:
   Stream() = default;
   Stream(Loop& loop, sys::Fd fd) : fd_(std::move(fd)), source_(loop, fd_.get()) {}
+  // One without a socket: `transport` is all there is behind it, and announces by source().
+  Stream(Loop& loop, std::unique_ptr<Transport> transport)
+      : source_(loop), transport_(std::move(transport)) {}
   // One that was accepted can be written to, and need not hear so: saves a turn of the loop.
   static Stream accepted(Loop& loop, sys::Fd fd);
   Stream(Stream&& other) noexcept { *this = std::move(other); }
@@ -70,9 +83,9 @@ class Stream {
   // Its bytes may be moved by the kernel, from socket to socket.
   bool spliceable() const { return !transport_ || transport_->spliceable(); }
 
-  int fd() const { return fd_.get(); }
+  int fd() const { return fd_.get(); }  // -1: it has no socket
   Source& source() { return source_; }
-  explicit operator bool() const { return static_cast<bool>(fd_); }
+  explicit operator bool() const { return fd_ || transport_; }
 
   Moved read(std::span<uint8_t> into);
   Moved write(std::span<const uint8_t> from);
@@ -80,10 +93,17 @@ class Stream {
   Moved read_socket(std::span<uint8_t> into);
   Moved write_socket(std::span<const uint8_t> from);
   // Open, and the peer has said nothing: no byte, no end and no reset is there to be read. Asks the
-  // kernel, since what epoll has reported may be a turn old.
+  // kernel, since what epoll has reported may be a turn old; without a socket there is nobody to
+  // ask.
   bool silent() const;
+  // Bytes that were written and that the peer's kernel has not acknowledged, or that have not even
+  // left.
+  long unsent() const;
+  // The error behind a kBroken that was reported: an errno, which the kernel tells only once.
+  int pending_error() const;
 
-  // sys::set_liveness(), the first time that it is called; whether this was it.
+  // sys::set_liveness(), the first time that it is called; whether this was it. Never where there
+  // is no socket.
   bool guard(Duration quiet, Duration unacknowledged);
   // False: the peer cannot be told yet; once the stream is writable, ask again.
   bool shutdown_write();

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -288,6 +290,87 @@ TEST(Stream, StaysReadableUntilItsTransportHasNoMore) {
   }
   EXPECT_TRUE(connection.near.read(buffer).would_block());
   EXPECT_FALSE(connection.near.source().ready(kReadable));
+}
+
+// What a stream is that shares its socket with others: bytes that somebody else carries.
+class Shared final : public Transport {
+ public:
+  struct Facts {
+    std::string incoming;
+    bool ended = false;
+    std::string outgoing;
+    size_t room = 0;
+    bool told = false;
+    bool reset = false;
+  };
+  explicit Shared(Facts& facts) : facts_(facts) {}
+
+  Moved read(std::span<uint8_t> into) override {
+    if (facts_.incoming.empty()) return {facts_.ended ? 0 : -EAGAIN};
+    const size_t count = std::min(into.size(), facts_.incoming.size());
+    std::copy_n(facts_.incoming.begin(), count, into.begin());
+    facts_.incoming.erase(0, count);
+    return {static_cast<long>(count)};
+  }
+  Moved write(std::span<const uint8_t> from) override {
+    const size_t count = std::min(from.size(), facts_.room);
+    if (count == 0) return {-EAGAIN};
+    facts_.outgoing.append(from.begin(), from.begin() + static_cast<ptrdiff_t>(count));
+    facts_.room -= count;
+    return {static_cast<long>(count)};
+  }
+  bool shutdown_write() override { return facts_.told = facts_.room > 0; }
+  long unsent() const override { return static_cast<long>(facts_.outgoing.size()); }
+  int pending_error() const override { return ECONNRESET; }
+  void reset_on_close() override { facts_.reset = true; }
+
+ private:
+  Facts& facts_;
+};
+
+TEST(Stream, OfATransportAloneIsReadAndWrittenAsItIsAnnounced) {
+  Loop loop;
+  Shared::Facts facts;
+  Stream stream(loop, std::make_unique<Shared>(facts));
+  EXPECT_TRUE(static_cast<bool>(stream));
+  EXPECT_FALSE(stream.spliceable());
+  std::string heard;
+  int error = -1;
+  TaskSet tasks;
+  tasks.start(receive(loop, stream, 5, &heard));
+  facts.incoming = "hello";
+  stream.source().announce(kReadable);
+  loop.turn(false);
+  EXPECT_EQ(heard, "hello");
+  tasks.start(send_all(loop, stream, "answer", kNever, &error));
+  for (int i = 0; i < 2; ++i) {
+    facts.room = 3;
+    stream.source().announce(kWritable);
+    loop.turn(false);
+  }
+  EXPECT_EQ(facts.outgoing, "answer");
+  EXPECT_EQ(error, 0);
+}
+
+TEST(Stream, OfATransportAloneEndsInItsTransportsWay) {
+  Loop loop;
+  Shared::Facts facts;
+  Stream stream(loop, std::make_unique<Shared>(facts));
+  stream.source().announce(kWritable);
+  EXPECT_FALSE(stream.shutdown_write()) << "there is no room for it";
+  EXPECT_FALSE(stream.source().ready(kWritable));
+  facts.room = 1;
+  EXPECT_TRUE(stream.shutdown_write());
+  EXPECT_TRUE(facts.told);
+  EXPECT_EQ(stream.unsent(), 0);
+  EXPECT_EQ(stream.pending_error(), ECONNRESET);
+  EXPECT_FALSE(stream.silent()) << "there is no kernel to ask";
+  EXPECT_FALSE(stream.guard(milliseconds(1), milliseconds(1)));
+  EXPECT_EQ(stream.fd(), -1);
+  stream.reset_on_close();
+  EXPECT_TRUE(facts.reset);
+  stream.close();
+  EXPECT_FALSE(static_cast<bool>(stream));
 }
 
 }  // namespace

@@ -3,9 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "sys/calls.h"
-#include "sys/socket.h"
-
 namespace penstock::tunnel {
 namespace {
 
@@ -22,7 +19,7 @@ std::optional<Error> failure_of(const Flow& flow, Code reading, Code writing) {
 int unread_reset(loop::Stream& stream, const Flow& reader) {
   if (!stream.source().ready(loop::kBroken) || reader.interest_in_source() != 0) return 0;
   if (reader.ended()) stream.source().clear(loop::kBroken);
-  return sys::pending_error(stream.fd());
+  return stream.pending_error();
 }
 
 // Why an origin that has ended its stream takes no more of the client's; 0: it does. Its RST may
@@ -56,9 +53,9 @@ std::optional<Error> failure(loop::Stream& client, loop::Stream& origin, const F
 loop::Task<> let_client_finish(loop::Loop& loop, loop::Stream& client, Instant until) {
   Duration pause = std::chrono::milliseconds(1);
   const auto gone = [&client] {
-    return client.source().ready(loop::kBroken) && sys::pending_error(client.fd()) != 0;
+    return client.source().ready(loop::kBroken) && client.pending_error() != 0;
   };
-  while (sys::calls::unsent(client.fd()) > 0 && !gone() && loop.now() < until) {
+  while (client.unsent() > 0 && !gone() && loop.now() < until) {
     co_await loop::SleepUntil(loop, std::min(until, loop.now() + pause));
     pause = std::min<Duration>(pause * 2, std::chrono::milliseconds(100));
   }
