@@ -1,0 +1,102 @@
+#include "h2/request.h"
+
+#include <algorithm>
+#include <array>
+
+#include "http/structured.h"
+
+namespace penstock::h2 {
+namespace {
+
+// What a field takes in a header list beyond its bytes.
+constexpr size_t kFieldOverhead = 32;
+
+// RFC 9113 section 8.2.1: lower case only.
+bool is_field_name(std::string_view name) {
+  return http::is_token(name) &&
+         std::ranges::none_of(name, [](char c) { return c >= 'A' && c <= 'Z'; });
+}
+
+// RFC 9113 section 8.2.2: they are about a connection of HTTP/1.1, and were how requests were
+// smuggled through gateways.
+bool belongs_to_connection(std::string_view name, std::string_view value) {
+  static constexpr std::array<std::string_view, 5> kNames = {
+      "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"};
+  return std::ranges::find(kNames, name) != kNames.end() || (name == "te" && value != "trailers");
+}
+
+}  // namespace
+
+void RequestReader::take(std::string_view name, std::string_view value) {
+  bytes_ += name.size() + value.size() + kFieldOverhead;
+  ++fields_;
+  if (bytes_ > limits_.bytes) return refuse(Code::kHeadTooLarge);
+  if (fields_ > limits_.fields) return refuse(Code::kTooManyFields);
+  if (std::ranges::any_of(value, http::is_control)) return refuse(Code::kForbiddenByte);
+  if (name.starts_with(':')) return take_pseudo(name, value);
+  regular_ = true;
+  if (!is_field_name(name)) return refuse(Code::kBadFieldName);
+  if (belongs_to_connection(name, value)) return refuse(Code::kHttp1Field);
+  take_regular(name, value);
+}
+
+void RequestReader::keep(std::optional<std::string>& into, std::string_view value, Code twice) {
+  if (into) return refuse(twice);
+  into = value;
+}
+
+void RequestReader::take_pseudo(std::string_view name, std::string_view value) {
+  if (regular_) return refuse(Code::kBadPseudoField);
+  if (name == ":method") return keep(method_, value, Code::kBadPseudoField);
+  if (name == ":authority") return keep(authority_, value, Code::kBadPseudoField);
+  if (name == ":path") return keep(path_, value, Code::kBadPseudoField);
+  if (name == ":scheme" && !scheme_) {
+    scheme_ = true;
+  } else if (name == ":protocol" && !protocol_) {
+    protocol_ = true;
+  } else {
+    refuse(Code::kBadPseudoField);
+  }
+}
+
+void RequestReader::take_regular(std::string_view name, std::string_view value) {
+  if (name == "host") return keep(host_, value, Code::kDuplicateHost);
+  if (name == "content-length") length_ = true;
+  if (name != "proxy-authorization") return;
+  two_credentials_ = two_credentials_ || !credentials_.empty();
+  // Reserved at once, so that no copy of it is left behind by growing.
+  if (credentials_.empty()) credentials_.assign(value.empty() ? std::string_view(" ") : value);
+}
+
+Result<Request> RequestReader::request() const {
+  if (failure_) return fail(*failure_);
+  if (!method_ || method_->empty()) return fail(Code::kBadPseudoField);
+  if (method_ != "CONNECT") return fail(Code::kHttp2Method);
+  if (protocol_) return fail(Code::kExtendedConnect);
+  if (scheme_ || path_ || !authority_) return fail(Code::kBadPseudoField);
+  auto target = http::parse_authority(*authority_);
+  if (!target) return std::unexpected(target.error());
+  if (length_) return fail(Code::kContentLength);
+  if (host_) {
+    const auto host = http::parse_host_field(*host_);
+    if (!host) return fail(Code::kBadHost);
+    if (!host->agrees_with(*target)) return fail(Code::kHostMismatch);
+  }
+  Request out{std::move(*target)};
+  if (two_credentials_) return fail(Code::kDuplicateCredentials);
+  if (!credentials_.empty()) {
+    auto credentials = http::parse_credentials(credentials_);
+    if (!credentials) return std::unexpected(credentials.error());
+    out.credentials = std::move(*credentials);
+  }
+  return out;
+}
+
+std::string RequestReader::sketch() const {
+  const std::string line =
+      method_.value_or("") + " " + authority_.value_or("") + path_.value_or("") + " ";
+  const auto [method, target] = http::sketch_request_line(line);
+  return std::string(method) + " " + std::string(target);
+}
+
+}  // namespace penstock::h2
