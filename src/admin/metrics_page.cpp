@@ -87,6 +87,22 @@ void requests(PrometheusText& text, const Snapshot& snapshot) {
   text.sample({}, sum(snapshot, &Metrics::origins_reused));
 }
 
+void http2(PrometheusText& text, const Snapshot& snapshot) {
+  text.metric("penstock_http2_connections_open", "gauge", "Connections of HTTP/2 with clients.");
+  text.sample({}, sum(snapshot, &Metrics::http2_open));
+  text.metric("penstock_http2_connections_total", "counter",
+              "Connections of HTTP/2 that clients have opened.");
+  text.sample({}, sum(snapshot, &Metrics::http2_connections));
+  text.metric("penstock_http2_streams_total", "counter",
+              "Streams that were asked for by them; those that began are connections as well.");
+  text.sample({}, sum(snapshot, &Metrics::http2_streams));
+  text.metric("penstock_http2_resets_total", "counter", "RST_STREAM frames, by who sent them.");
+  text.sample({{"by", "client"}}, sum(snapshot, &Metrics::http2_client_resets));
+  text.sample({{"by", "proxy"}}, sum(snapshot, &Metrics::http2_proxy_resets));
+  text.metric("penstock_http2_goaways_total", "counter", "GOAWAY frames that were sent.");
+  text.sample({}, sum(snapshot, &Metrics::http2_goaways));
+}
+
 void steps(PrometheusText& text, const Snapshot& snapshot) {
   text.metric("penstock_step_seconds", "histogram", "How long each step of a connection waited.");
   text.histogram({{"step", "tls"}}, sum(snapshot, &Metrics::tls));
@@ -347,6 +363,7 @@ std::string metrics_page(const Snapshot& snapshot) {
   PrometheusText text;
   connections(text, snapshot);
   protocols(text, snapshot);
+  http2(text, snapshot);
   requests(text, snapshot);
   steps(text, snapshot);
   handshakes(text, snapshot);

@@ -108,8 +108,9 @@ struct Observe {
 
 enum class PolicyReload : uint8_t { kRecheck, kKeep };
 
-// What clients may speak on a listener; their first byte says which of it they do.
-enum class Protocol : uint8_t { kHttp, kSocks5 };
+// What clients may speak on a listener; their first bytes say which of it they do. kHttp: both
+// versions of HTTP.
+enum class Protocol : uint8_t { kHttp, kHttp1, kHttp2, kSocks5 };
 // How connections come that were meant for somebody else.
 enum class Transparent : uint8_t { kNo, kRedirect, kTproxy };
 
@@ -142,7 +143,10 @@ struct Listener {
   Transparent transparent = Transparent::kNo;
 
   bool speaks(Protocol protocol) const {
-    return std::ranges::find(protocols, protocol) != protocols.end();
+    const bool http = protocol == Protocol::kHttp1 || protocol == Protocol::kHttp2;
+    return std::ranges::any_of(protocols, [&](Protocol spoken) {
+      return spoken == protocol || (http && spoken == Protocol::kHttp);
+    });
   }
   bool trusts(const IpAddress& sender) const {
     return std::ranges::any_of(announcers,

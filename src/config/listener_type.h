@@ -11,6 +11,8 @@
 namespace penstock::config {
 
 inline constexpr Word<Protocol> kProtocols[] = {{"http", Protocol::kHttp},
+                                                {"http/1.1", Protocol::kHttp1},
+                                                {"h2", Protocol::kHttp2},
                                                 {"socks5", Protocol::kSocks5}};
 
 inline constexpr Key<Certificate> kCertificateKeys[] = {

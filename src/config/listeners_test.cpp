@@ -25,11 +25,17 @@ TEST(Listeners, SpeakHttpAloneUnlessTheySayMore) {
   const auto plain = parse("listeners: [{address: 127.0.0.1:3128}]", "f");
   ASSERT_TRUE(plain);
   EXPECT_TRUE((*plain)->listeners[0].speaks(Protocol::kHttp));
+  EXPECT_TRUE((*plain)->listeners[0].speaks(Protocol::kHttp1));
+  EXPECT_TRUE((*plain)->listeners[0].speaks(Protocol::kHttp2));
   EXPECT_FALSE((*plain)->listeners[0].speaks(Protocol::kSocks5));
+  EXPECT_FALSE(listener("protocols: [http/1.1]").speaks(Protocol::kHttp2));
+  EXPECT_TRUE(listener("protocols: [h2, socks5]").speaks(Protocol::kHttp2));
+  EXPECT_FALSE(listener("protocols: [h2, socks5]").speaks(Protocol::kHttp1));
   EXPECT_TRUE(listener("protocols: [http, socks5]").speaks(Protocol::kSocks5));
   EXPECT_FALSE(listener("protocols: [socks5]").speaks(Protocol::kHttp));
   EXPECT_EQ(report("protocols: [socks4]"),
-            "f:2:42: listeners[0].protocols[0]: found \"socks4\"; expected http or socks5\n");
+            "f:2:42: listeners[0].protocols[0]: found \"socks4\"; expected http, http/1.1, h2 or "
+            "socks5\n");
   EXPECT_EQ(report("protocols: []"),
             "f:2:41: listeners[0].protocols: the list is empty; name at least one, or leave the "
             "key out\n");

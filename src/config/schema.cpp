@@ -26,7 +26,7 @@ std::string schema() {
         "required": ["address"],
         "properties": {
           "address": {"$ref": "#/$defs/endpoint", "description": "Address and port to listen on; port 0 takes any free one."},
-          "protocols": {"description": "What clients may speak here; their first byte says which.", "type": "array", "minItems": 1, "items": {"enum": ["http", "socks5"]}, "default": ["http"]},
+          "protocols": {"description": "What clients may speak here; their first bytes say which. http: HTTP/1.1 and HTTP/2.", "type": "array", "minItems": 1, "items": {"enum": ["http", "http/1.1", "h2", "socks5"]}, "default": ["http"]},
           "tls": {
             "description": "Makes it an HTTPS proxy: clients speak TLS to it; absent: plain.",
             "type": "object",

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -85,6 +86,21 @@ struct Frame {
   }
 };
 
+// Those at the front of `bytes` that are whole.
+inline std::vector<Frame> take_frames(std::string& bytes) {
+  std::vector<Frame> out;
+  while (bytes.size() >= 9) {
+    const auto at = [&](size_t i) { return uint32_t{static_cast<uint8_t>(bytes[i])}; };
+    const size_t length = at(0) << 16 | at(1) << 8 | at(2);
+    if (bytes.size() < 9 + length) break;
+    out.push_back({static_cast<uint8_t>(at(3)), static_cast<uint8_t>(at(4)),
+                   static_cast<StreamId>(at(5) << 24 | at(6) << 16 | at(7) << 8 | at(8)),
+                   bytes.substr(9, length)});
+    bytes.erase(0, 9 + length);
+  }
+  return out;
+}
+
 // What became of one stream.
 class Noted final : public Stream {
  public:
@@ -127,17 +143,7 @@ class Http2 : public testing::Test, public Owner {
     for (auto bytes = session_.next(); !bytes.empty(); bytes = session_.next()) {
       said_.append(bytes.begin(), bytes.end());
     }
-    while (said_.size() >= 9) {
-      const auto at = [this](size_t i) {
-        return static_cast<uint32_t>(static_cast<uint8_t>(said_[i]));
-      };
-      const size_t length = at(0) << 16 | at(1) << 8 | at(2);
-      if (said_.size() < 9 + length) return;
-      frames_.push_back({static_cast<uint8_t>(at(3)), static_cast<uint8_t>(at(4)),
-                         static_cast<StreamId>(at(5) << 24 | at(6) << 16 | at(7) << 8 | at(8)),
-                         said_.substr(9, length)});
-      said_.erase(0, 9 + length);
-    }
+    for (Frame& one : take_frames(said_)) frames_.push_back(std::move(one));
   }
   void greet() {
     say(kPreface);

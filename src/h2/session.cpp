@@ -58,8 +58,8 @@ std::vector<uint8_t> goaway(Reset why) {
   return out;
 }
 
-// Which of our resets the client has brought about by breaking a rule (MadeYouReset). Those that
-// end a tunnel or a refusal are none of them.
+// Which of our resets the client has brought about: by breaking a rule (MadeYouReset), or by asking
+// for what is not to be had. Those that end a tunnel or a refusal are none of them.
 bool is_clients_doing(uint32_t code) {
   return code != NGHTTP2_NO_ERROR && code != NGHTTP2_CANCEL && code != NGHTTP2_CONNECT_ERROR;
 }

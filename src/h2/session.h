@@ -41,6 +41,7 @@ enum class Reset : uint32_t {
   kCancel = 0x8,
   kConnectError = 0xa,
   kEnhanceYourCalm = 0xb,
+  kHttp11Required = 0xd,
 };
 
 inline constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

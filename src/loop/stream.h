@@ -64,7 +64,9 @@ class Stream {
   Stream(Loop& loop, sys::Fd fd) : fd_(std::move(fd)), source_(loop, fd_.get()) {}
   // One without a socket: `transport` is all there is behind it, and announces by source().
   Stream(Loop& loop, std::unique_ptr<Transport> transport)
-      : source_(loop), transport_(std::move(transport)) {}
+      : source_(loop), transport_(std::move(transport)) {
+    transport_->follow(*this);
+  }
   // One that was accepted can be written to, and need not hear so: saves a turn of the loop.
   static Stream accepted(Loop& loop, sys::Fd fd);
   Stream(Stream&& other) noexcept { *this = std::move(other); }

@@ -202,6 +202,7 @@ Task<Failure> hear_out(Connection& c) {
     if (const auto failed = co_await secure(c)) co_return failed;
   }
   if (const auto failed = co_await hear_request(c)) co_return failed;
+  if (c.is_trunk) co_return std::nullopt;
 
   // Has he had his share?
   auto share = c.worker.quotas().admit(*c.config().quotas, c.asker(), c.worker.loop().now());
@@ -296,6 +297,7 @@ PENSTOCK_OWN_FRAME Task<> open_tunnel(Connection& c) {
   } else {
     c.story.error = co_await hear_out(c);
   }
+  if (c.is_trunk) co_return;  // each of its streams has had a life of its own
   if (!c.story.error) c.story.error = co_await find_origin(c);
   if (!c.story.error) c.story.error = co_await (c.forward ? exchange(c) : say_established(c));
   if (c.story.error || c.forward) co_return;
@@ -315,6 +317,7 @@ tunnel::Patience patience_of(const Connection& c) {
 
 // Whoever has a tunnel knows how it ends. Others are told no, or have had their last answer.
 bool takes_leave(const Connection& c) {
+  if (c.is_trunk) return false;
   if (c.story.error) return c.story.step != Step::kCarry;
   return c.forward && !c.forward->switched && !c.client_persists;
 }
@@ -327,7 +330,7 @@ loop::RootTask serve(Worker& worker, Arrival& arrival) {
   probe::accept(c.step_end(0, c.seated() ? "" : probe::word(Code::kNoSeat)),
                 c.story.client.address);
   co_await open_tunnel(c);
-  if (!c.story.error && (!c.forward || c.forward->switched)) {
+  if (!c.story.error && !c.is_trunk && (!c.forward || c.forward->switched)) {
     tunnel::Flow up(c.worker.relay(), c.client, c.origin, c.story.up);
     tunnel::Flow down(c.worker.relay(), c.origin, c.client, c.story.down);
     up.cap(c.config().limits.bandwidth, c.quota_share.up());

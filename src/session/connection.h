@@ -24,14 +24,15 @@ namespace penstock::session {
 
 class Entrance;
 
-// What accept() brought, or what a client's last request left to its next.
+// What accept() brought, or what a client's last request left to its next, or one stream of a
+// connection of HTTP/2.
 struct Arrival {
   loop::Stream stream;
   Endpoint client;  // who was announced, where somebody was
   admission::Seat seat;
   uint64_t number = 0;
   uint16_t listener = 0;  // its place in `listeners:`
-  // Of a client that has asked before.
+  // Of a client that has asked before, or of a stream.
   const Entrance* entrance = nullptr;  // null: it has not
   std::vector<uint8_t> early{};
   std::unique_ptr<tls::Peer> secured{};
@@ -83,10 +84,13 @@ class Connection : public ListNode {
   admission::QuotaShare quota_share;
   std::unique_ptr<Forwarding> forward;  // null: it asks for a tunnel
   const uint16_t listener_place;        // in `listeners:`
-  uint8_t challenges;       // how often in a row the client has been told to say who it is
-  bool may_repeat = false;  // of its request
+  uint8_t challenges;           // how often in a row the client has been told to say who it is
+  bool may_repeat : 1 = false;  // of its request
   // What is left of it serves the client's next request, once this one has been settled.
-  bool client_persists = false;
+  bool client_persists : 1 = false;
+  // It carries streams of HTTP/2, each of which has a life of its own, and asks for nothing itself.
+  bool is_trunk : 1 = false;
+  uint32_t streams = 0;  // that were asked for by it
 
  private:
   policy::Decision judge(const Situation& now) const;

@@ -55,6 +55,10 @@ loop::Task<Result<const Entrance*>> way_in(Connection& c);
 // HTTP/1.1: CONNECT (RFC 9110 section 9.3.6), and requests to be forwarded (RFC 9112
 // section 3.2.2).
 const Entrance& http1();
+// CONNECT by one stream of HTTP/2 (RFC 9113 section 8.5); the client is a session/http2.h.
+const Entrance& http2();
+// A connection of HTTP/2: its streams come in by http2(), it is none of them (session/trunk.h).
+const Entrance& http2_trunk();
 // SOCKS5 CONNECT (RFC 1928).
 const Entrance& socks5();
 // A connection that was meant for somebody else and brought here by netfilter.

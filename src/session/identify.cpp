@@ -128,6 +128,7 @@ Task<Failure> hear_request(Connection& c) {
   Instant began = c.story.accepted;
   if (!c.entrance && c.secured) began += c.secured->took;
   auto request = co_await read_request(c);
+  if (c.is_trunk) co_return request ? Failure() : request.error();
   c.story.times.head.add(began, c.worker.loop().read_clock());
   if (request) {
     c.story.target = std::move(request->target);

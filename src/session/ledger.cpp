@@ -7,6 +7,7 @@
 #include "base/wall_time.h"
 #include "observe/probes.h"
 #include "session/entrance.h"
+#include "session/http2.h"
 #include "sys/socket.h"
 
 namespace penstock::session {
@@ -32,6 +33,10 @@ void who_and_what(JsonWriter& json, const Connection& c) {
   json.field("client", story.client.text()).field("identity", c.asker().identity);
   groups(json, c);
   if (c.entrance) json.field("protocol", c.entrance->protocol());
+  if (const Http2Stream* const stream = Http2Stream::of(c)) {
+    json.field("trunk", log_id(c.worker, stream->trunk_number()));
+  }
+  if (c.is_trunk) json.field("streams", uint64_t{c.streams});
   if (!story.target.host.empty()) {
     json.field("method", c.asker().method).field("authority", story.target.text());
     if (c.forward && c.config().log.path) json.field("path", c.forward->request.path);
@@ -172,12 +177,18 @@ void count_request(Metrics& metrics, const Connection& c) {
   metrics.requests[row][status == 0 ? kStatusClasses - 1 : status - 1].add();
 }
 
+// A trunk is no tunnel: it has ended in order, or it was ended.
+Outcome outcome_of(const Connection& c) {
+  if (!c.is_trunk) return c.story.outcome();
+  return c.story.error ? Outcome::kCut : Outcome::kClosed;
+}
+
 }  // namespace
 
-std::string log_id(const Connection& c) {
+std::string log_id(const Worker& worker, uint64_t connection) {
   std::string id;
   for (const uint64_t number :
-       {uint64_t{c.worker.epoch()}, static_cast<uint64_t>(c.worker.number()), c.story.number}) {
+       {uint64_t{worker.epoch()}, static_cast<uint64_t>(worker.number()), connection}) {
     char digits[17];
     const auto end = std::to_chars(digits, digits + sizeof(digits), number, 16).ptr;
     if (!id.empty()) id += '-';
@@ -186,14 +197,18 @@ std::string log_id(const Connection& c) {
   return id;
 }
 
+std::string log_id(const Connection& c) {
+  return log_id(c.worker, c.story.number);
+}
+
 void settle(Connection& c) {
   Metrics& metrics = c.worker.metrics();
   note_server_hello(c.story);
-  const Outcome outcome = c.story.outcome();
+  const Outcome outcome = outcome_of(c);
   if (!c.story.error && outcome == Outcome::kLeft) c.story.error = Error{Code::kClientGone};
   const size_t column = c.story.error ? static_cast<size_t>(c.story.error->code) : kCodeCount;
   metrics.connections[static_cast<size_t>(outcome)][column].add();
-  if (c.entrance) {
+  if (c.entrance && !c.is_trunk) {
     const auto word = std::ranges::find(kProtocols, c.entrance->protocol());
     if (word != kProtocols.end()) {
       metrics.protocols[static_cast<size_t>(word - kProtocols.begin())].add();

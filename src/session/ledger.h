@@ -11,6 +11,8 @@ void settle(Connection& c);
 
 // What tells this connection from every other, also of other runs: the log's `id`.
 std::string log_id(const Connection& c);
+// The same of one that is known by its number only.
+std::string log_id(const Worker& worker, uint64_t connection);
 
 // For a tunnel that goes on: the same line with outcome "open".
 void log_progress(Connection& c);

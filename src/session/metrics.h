@@ -15,7 +15,8 @@
 namespace penstock::session {
 
 // The log's words for the protocols in which clients ask.
-inline constexpr std::array<std::string_view, 3> kProtocols = {"http/1.1", "socks5", "transparent"};
+inline constexpr std::array<std::string_view, 4> kProtocols = {"http/1.1", "h2", "socks5",
+                                                               "transparent"};
 
 // What became of an attempt to say who one is.
 enum class LoginResult : uint8_t { kAccepted, kCached, kRejected, kLimited, kBusy };
@@ -36,9 +37,13 @@ struct Metrics {
   observe::Counter accepted;
   observe::Counter accept_errors;  // EMFILE and its like
   observe::Counter shed;           // refused at the door: no seat, no descriptor
-  observe::Counter would_deny;     // let through by report mode
-  observe::Population set_ups;     // from a whole request head until connected or failed
-  observe::Population tunnels;     // established and not ended
+  // Connections of HTTP/2, the tunnels that were asked for by them, and resets by who caused them.
+  observe::Counter http2_connections, http2_streams, http2_client_resets, http2_proxy_resets,
+      http2_goaways;
+  observe::Counter http2_open;
+  observe::Counter would_deny;  // let through by report mode
+  observe::Population set_ups;  // from a whole request head until connected or failed
+  observe::Population tunnels;  // established and not ended
   std::array<std::array<observe::Counter, 2>, 2> handshakes;  // [whole, resumed][TLS 1.2, TLS 1.3]
   observe::Histogram tls, head, identify, queue, resolve, dial, hello, server_hello;
   observe::Histogram kernel_connect;  // SYN to SYN-ACK, where the kernel is asked

@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "session/connection.h"
+#include "session/entrance.h"
 #include "session/ledger.h"
+#include "session/trunk.h"
 #include "sys/process.h"
 #include "sys/socket.h"
 
@@ -58,6 +60,27 @@ void Worker::welcome(sys::Fd fd, const Endpoint& client, admission::Seat seat, u
   tasks_.start(serve(*this, arrival));
 }
 
+void Worker::welcome(std::unique_ptr<Http2Stream> stream, const Connection& trunk) {
+  admission::Seat seat = door_->take_seat();
+  if (!seat) metrics_->shed.add();
+  yield();
+  Arrival arrival{.stream = loop::Stream(loop_, std::move(stream)),
+                  .client = trunk.story.client,
+                  .seat = std::move(seat),
+                  .number = ++connections_,
+                  .listener = trunk.listener_place,
+                  .entrance = &http2()};
+  if (trunk.secured) arrival.secured = std::make_unique<tls::Peer>(*trunk.secured);
+  if (trunk.story.announced) {
+    arrival.announced = std::make_unique<Announced>(*trunk.story.announced);
+  }
+  tasks_.start(serve(*this, arrival));
+}
+
+void Worker::enter(Trunk& trunk) {
+  trunks_.push_back(trunk);
+}
+
 void Worker::go_on(Arrival arrival) {
   arrival.number = ++connections_;
   tasks_.start(serve(*this, arrival));
@@ -68,6 +91,7 @@ void Worker::drain() {
   spares_.close();
   origins_.close();
   idle_clients_.drop_all();
+  trunks_.for_each([](Trunk& trunk) { trunk.wake(); });
 }
 
 void Worker::yield() {

@@ -37,6 +37,8 @@ namespace penstock::session {
 
 struct Arrival;
 class Connection;
+class Http2Stream;
+class Trunk;
 
 // The configuration and the proxy's place in the network, as one immutable value: a connection
 // that began under one never sees half of another.
@@ -76,13 +78,18 @@ class Worker {
   // it is told 503 and closed.
   void welcome(sys::Fd fd, const Endpoint& client, admission::Seat seat, uint16_t listener);
 
+  // A stream of an HTTP/2 connection begins the life of a connection.
+  void welcome(std::unique_ptr<Http2Stream> stream, const Connection& trunk);
+  void enter(Trunk& trunk);
+
   // The next request of a client that has had an answer.
   void go_on(Arrival arrival);
 
   // A new configuration: for new connections, and for the live ones as `policy.reload` says.
   void adopt(SituationPtr situation);
 
-  // From here on there is nothing new: idle connections go, and answers say that they are the last.
+  // From here on there is nothing new: idle connections go, answers say that they are the last, and
+  // clients of HTTP/2 are told so (GOAWAY).
   void drain();
   bool draining() const { return draining_; }
 
@@ -171,6 +178,7 @@ class Worker {
   Instant tended_{};            // when tend_tunnels() was last called
   BytesCarried settled_bytes_;  // of connections that have ended
   List<Connection> live_;
+  List<Trunk> trunks_;
   IdleClients idle_clients_{*this};
   loop::TaskSet tasks_;  // the connections; last, so that it ends them before what they use goes
 };

@@ -192,6 +192,18 @@ std::shared_ptr<const ServerContext> ServerContext::open(const config::Tls& list
   return out;
 }
 
+namespace {
+
+// What clients may agree on (ALPN), best first. SOCKS has no name there.
+std::vector<std::string> behind_handshake(const config::Listener& listener) {
+  std::vector<std::string> out;
+  if (listener.speaks(config::Protocol::kHttp2)) out.emplace_back("h2");
+  if (out.empty() || listener.speaks(config::Protocol::kHttp1)) out.emplace_back("http/1.1");
+  return out;
+}
+
+}  // namespace
+
 std::expected<std::vector<ServerContextPtr>, Faults> open_server_contexts(
     const config::Config& config, const std::shared_ptr<TicketKeys>& keys, Faults* warnings) {
   std::vector<ServerContextPtr> out;
@@ -200,7 +212,8 @@ std::expected<std::vector<ServerContextPtr>, Faults> open_server_contexts(
   for (size_t i = 0; i < config.listeners.size(); ++i) {
     const auto& tls = config.listeners[i].tls;
     const std::string path = "listeners[" + std::to_string(i) + "].tls";
-    out.push_back(tls ? ServerContext::open(*tls, path, {"http/1.1"}, keys, faults, suspicions)
+    out.push_back(tls ? ServerContext::open(*tls, path, behind_handshake(config.listeners[i]), keys,
+                                            faults, suspicions)
                       : nullptr);
   }
   if (!faults.empty()) return std::unexpected(std::move(faults));

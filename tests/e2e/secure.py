@@ -52,6 +52,10 @@ class SecureSocket:
         except ssl.SSLZeroReturnError:
             return b""
 
+    def pending(self):
+        """Bytes that are here already, so that no descriptor will speak of them."""
+        return self.tls.pending() + self._in.pending
+
     def shutdown(self, how):
         assert how == socket.SHUT_WR
         try:

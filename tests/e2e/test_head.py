@@ -178,6 +178,10 @@ ACCEPTED = [
 ]
 
 
+# An HTTP/2 preface is refused where it is not spoken; test_http2.py is about where it is.
+HTTP1 = {"listeners": [{"address": "127.0.0.1:0", "protocols": ["http/1.1"]}]}
+
+
 @pytest.fixture(scope="module")
 def origin(quarantine):
     listener = Listener(ns=quarantine)
@@ -187,7 +191,7 @@ def origin(quarantine):
 
 @pytest.fixture(scope="module")
 def proxy(shared_penstock, quarantine):
-    return shared_penstock({"timeouts": {"head": "20s"}}, ns=quarantine)
+    return shared_penstock({"timeouts": {"head": "20s"}, **HTTP1}, ns=quarantine)
 
 
 def fill(data, port):
@@ -223,7 +227,7 @@ def test_accepts(proxy, origin, data):
 
 
 def test_every_connection_has_exactly_one_log_line(penstock, quarantine, origin):
-    proxy = penstock(ns=quarantine)
+    proxy = penstock(HTTP1, ns=quarantine)
     for _, data, _ in REFUSED:
         proxy.exchange(fill(data, origin.port))
     lines = proxy.wait_log(len(REFUSED))

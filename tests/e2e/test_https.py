@@ -217,7 +217,10 @@ def test_chromium_by_a_pac_file(site, public, tmp_path):
     done = chromium(tmp_path, f"{site.url}/page.html",
                     f"--proxy-pac-url=data:application/x-ns-proxy-autoconfig;base64,{data}")
     assert b"loaded" in done.stdout, (done.stdout, done.stderr[-3000:])
-    public.wait_log(authority=f"app.test:{site.port}", sni="app.test", status=200)
+    # Chromium takes HTTP/2 where it is offered.
+    line = public.wait_log(authority=f"app.test:{site.port}", sni="app.test", status=200,
+                           protocol="h2")[0]
+    assert line["tls"]["alpn"] == "h2" and line["trunk"] != line["id"]
 
 
 # --- those who are turned away

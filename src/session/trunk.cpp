@@ -1,0 +1,247 @@
+#include "session/trunk.h"
+
+#include <string.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "session/entrance.h"
+#include "session/hear.h"
+#include "session/worker.h"
+
+namespace penstock::session {
+namespace {
+
+using loop::Task;
+using Failure = std::optional<Error>;
+
+// A turn's share: others are on this thread.
+constexpr int kReadsAtOnce = 4;
+constexpr int kWritesAtOnce = 8;
+// What is framed at a time, which is what a write takes of TLS.
+constexpr size_t kFramesAtOnce = size_t{64} * 1024;
+// Frames that may wait for a client that does not read before it is not read either.
+constexpr size_t kBacklogMax = 64;
+// The client has so long to take the last of it and to close, and may send so much meanwhile.
+constexpr Duration kPartingTime = std::chrono::seconds(2);
+constexpr size_t kPartingBytes = size_t{256} * 1024;
+
+class Http2Trunk final : public Entrance {
+ public:
+  std::string_view protocol() const override { return "h2"; }
+
+  // All requests that there are, each a connection of its own. The one that is returned is none.
+  Task<Result<Request>> read_request(Connection& c) const override {
+    c.is_trunk = true;
+    Trunk trunk(c);
+    const Failure failure = co_await trunk.carry();
+    if (failure) co_return std::unexpected(*failure);
+    co_return Request{};
+  }
+  std::string established(const Connection& /*c*/) const override { return {}; }
+  std::string refused(const Connection& /*c*/, const Refusal& /*refusal*/) const override {
+    return {};
+  }
+};
+
+}  // namespace
+
+const Entrance& http2_trunk() {
+  static const Http2Trunk entrance;
+  return entrance;
+}
+
+Trunk::Trunk(Connection& c)
+    : c_(c),
+      work_(c.worker.loop()),
+      session_({.head = head_limits(c)}, *this),
+      alone_since_(c.worker.loop().now()) {
+  c_.worker.enter(*this);
+  c_.worker.metrics().http2_connections.add();
+  c_.worker.metrics().http2_open.add();
+}
+
+Trunk::~Trunk() {
+  lose_streams();
+  publish();
+  c_.worker.metrics().http2_open.subtract();
+}
+
+void Trunk::enter(Http2Stream& stream) {
+  streams_.push_back(stream);
+  ++count_;
+}
+
+void Trunk::leave(Http2Stream& stream) {
+  stream.unlink();
+  alone_since_ = c_.worker.loop().now();
+  if (--count_ == 0) wake();  // from now on it is not without a limit
+}
+
+void Trunk::lose_streams() {
+  arrived_.clear();
+  while (!streams_.empty()) {
+    streams_.front().lose_trunk(ECONNABORTED);
+    --count_;
+  }
+}
+
+// Those that are over for the client and not yet for us are counted as well: what a client may have
+// at work here does not grow by its resetting them.
+h2::Stream* Trunk::requested(h2::StreamId id, Result<h2::Request> request, std::string asked) {
+  ++c_.streams;
+  c_.worker.metrics().http2_streams.add();
+  if (count_ >= h2::Limits().streams) return nullptr;
+  arrived_.push_back(std::make_unique<Http2Stream>(
+      *this, id, Http2Stream::Asked{std::move(request), std::move(asked)}));
+  return arrived_.back().get();
+}
+
+// One that was reset in the same breath does not begin.
+void Trunk::start_arrived() {
+  for (auto& stream : std::exchange(arrived_, {})) {
+    if (!stream->is_closed()) c_.worker.welcome(std::move(stream), c_);
+  }
+}
+
+void Trunk::take_in(std::span<uint8_t> bytes) {
+  session_.feed(bytes, c_.worker.loop().now());
+  ::explicit_bzero(bytes.data(), bytes.size());  // credentials may have been among them
+  start_arrived();
+}
+
+// The rest of a client that takes nothing is left where it is, in its socket.
+bool Trunk::may_hear() const {
+  return !session_.failure() && (unsent_.empty() || session_.backlog() < kBacklogMax);
+}
+
+Failure Trunk::hear() {
+  const auto buffer = c_.worker.relay().buffer();
+  for (int i = 0; i < kReadsAtOnce; ++i) {
+    if (!may_hear() || !c_.client.source().ready(loop::kReadable)) return std::nullopt;
+    const loop::Moved moved = c_.client.read(buffer);
+    if (moved.would_block()) return std::nullopt;
+    if (!moved.bytes()) return Error{Code::kClientGone, moved.error()};
+    take_in(buffer.first(static_cast<size_t>(moved.count)));
+  }
+  more_ = true;
+  return std::nullopt;
+}
+
+Failure Trunk::say() {
+  for (int i = 0; i < kWritesAtOnce; ++i) {
+    while (unsent_.size() < kFramesAtOnce && unsent_at_ == 0) {
+      const auto frame = session_.next();
+      if (frame.empty()) break;
+      unsent_.insert(unsent_.end(), frame.begin(), frame.end());
+    }
+    if (unsent_.empty() || !c_.client.source().ready(loop::kWritable)) return std::nullopt;
+    const loop::Moved moved = c_.client.write(std::span(unsent_).subspan(unsent_at_));
+    if (moved.failed()) return Error{Code::kClientGone, moved.error()};
+    if (moved.would_block()) return std::nullopt;
+    unsent_at_ += static_cast<size_t>(moved.count);
+    if (unsent_at_ < unsent_.size()) continue;
+    unsent_ = {};
+    unsent_at_ = 0;
+  }
+  more_ = true;
+  return std::nullopt;
+}
+
+// A client that has not asked for anything yet may do so once.
+void Trunk::drain_if_told() {
+  if (going_ || !c_.worker.draining() || c_.streams == 0) return;
+  going_ = true;
+  session_.go_away();
+}
+
+// With streams their tunnels have limits of their own.
+Trunk::Limit Trunk::limit() const {
+  if (count_ > 0) return {kNever, std::nullopt};
+  if (c_.streams == 0) return {head_deadline(c_), Error{Code::kHeadTimeout}};
+  return {deadline_after(alone_since_, c_.config().timeouts.idle), std::nullopt};
+}
+
+Task<Failure> Trunk::carry() {
+  loop::Loop& loop = c_.worker.loop();
+  loop::Timer timer(loop);
+  take_in(c_.early);
+  c_.early = {};
+  Failure failure;
+  while (!failure) {
+    work_.clear(loop::kReadable);
+    more_ = false;
+    drain_if_told();
+    failure = hear();
+    if (!failure) failure = say();
+    publish();
+    if (failure) {
+      // However it has left: there is nothing that it could have cut.
+      if (count_ == 0) co_return std::nullopt;
+      break;
+    }
+    if (session_.failure() || (session_.over() && unsent_.empty())) {
+      failure = session_.failure();
+      break;
+    }
+    const Limit end = limit();
+    if (loop.now() >= end.when) {
+      session_.go_away();
+      failure = end.then;
+      break;
+    }
+    const bool listens = may_hear();
+    loop::Wait wait(loop);
+    if (more_) {
+      wait.soon();
+    } else {
+      timer.arm(end.when);
+      const auto interest =
+          (listens ? loop::kReadable : 0) | (unsent_.empty() ? 0 : loop::kWritable);
+      wait.on(c_.client.source(), static_cast<uint8_t>(interest))
+          .on(work_, loop::kReadable)
+          .until(timer);
+    }
+    co_await wait;
+  }
+  lose_streams();
+  if (!failure || failure->code != Code::kClientGone) co_await part();
+  publish();
+  co_return failure;
+}
+
+// The client is to have the GOAWAY: closing with bytes unread would send an RST that overtakes it.
+Task<> Trunk::part() {
+  loop::Loop& loop = c_.worker.loop();
+  loop::Timer timer(loop);
+  timer.arm(loop.now() + kPartingTime);
+  for (;;) {
+    if (say()) co_return;
+    if (unsent_.empty()) break;
+    if (timer.expired()) co_return c_.client.reset_on_close();
+    co_await loop::Wait(loop).on(c_.client.source(), loop::kWritable).until(timer);
+  }
+  c_.client.shutdown_write();
+  const auto buffer = c_.worker.relay().buffer();
+  for (size_t discarded = 0; discarded < kPartingBytes && !timer.expired();) {
+    const loop::Moved moved = c_.client.read(buffer);
+    if (moved.bytes()) {
+      discarded += static_cast<size_t>(moved.count);
+    } else if (moved.would_block()) {
+      co_await loop::Wait(loop).on(c_.client.source(), loop::kReadable).until(timer);
+    } else {
+      co_return;
+    }
+  }
+}
+
+void Trunk::publish() {
+  const h2::Session::Counts now = session_.counts();
+  Metrics& metrics = c_.worker.metrics();
+  metrics.http2_client_resets.add(now.client_resets - published_.client_resets);
+  metrics.http2_proxy_resets.add(now.proxy_resets - published_.proxy_resets);
+  metrics.http2_goaways.add(now.goaways - published_.goaways);
+  published_ = now;
+}
+
+}  // namespace penstock::session
