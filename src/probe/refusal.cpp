@@ -43,6 +43,8 @@ constexpr std::pair<std::string_view, std::string_view> kErrors[] = {
      "The proxy's policy does not allow this origin for you: ask whoever runs the proxy."},
     {"http_protocol_error", "The next proxy's answer was no HTTP: is it a proxy?"},
     {"http_response_incomplete", "The next proxy's answer broke off."},
+    {"http_response_header_section_size",
+     "The head of the next proxy's answer was larger than this one accepts."},
     {"http_upgrade_failed", "The next proxy did not switch to what this one asked for."},
     {"proxy_internal_response", "The proxy answered by itself, and did not ask the origin."},
     {"proxy_internal_error", "The proxy failed by itself: its log says why."},
