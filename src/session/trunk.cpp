@@ -165,8 +165,10 @@ Trunk::Limit Trunk::limit() const {
 Task<Failure> Trunk::carry() {
   loop::Loop& loop = c_.worker.loop();
   loop::Timer timer(loop);
-  take_in(c_.early);
-  c_.early = {};
+  if (!c_.early.empty()) {
+    take_in(c_.early);
+    c_.early = {};
+  }
   Failure failure;
   while (!failure) {
     work_.clear(loop::kReadable);
