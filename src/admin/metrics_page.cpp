@@ -22,6 +22,14 @@ uint64_t sum(const Snapshot& snapshot, Counter Metrics::* member) {
   return total;
 }
 
+// Of the counter that `pick` finds in a worker's metrics.
+template <class Pick>
+uint64_t sum_of(const Snapshot& snapshot, Pick pick) {
+  uint64_t total = 0;
+  for (const auto& worker : snapshot.workers) total += pick(*worker.metrics).value();
+  return total;
+}
+
 Census sum(const Snapshot& snapshot, Population Metrics::* member) {
   Census total;
   for (const auto& worker : snapshot.workers) total += ((*worker.metrics).*member).census();
@@ -34,16 +42,19 @@ HistogramCounts sum(const Snapshot& snapshot, Histogram Metrics::* member) {
   return total;
 }
 
+void single(PrometheusText& text, std::string_view name, std::string_view type,
+            std::string_view help, uint64_t value) {
+  text.metric(name, type, help);
+  text.sample({}, value);
+}
+
 void connections(PrometheusText& text, const Snapshot& snapshot) {
   text.metric("penstock_connections_total", "counter", "Connections that ended, by how and why.");
   for (int outcome = 0; outcome < session::kOutcomeCount; ++outcome) {
     for (int code = 0; code <= kCodeCount; ++code) {
-      uint64_t count = 0;
-      for (const auto& worker : snapshot.workers) {
-        count +=
-            worker.metrics->connections[static_cast<size_t>(outcome)][static_cast<size_t>(code)]
-                .value();
-      }
+      const uint64_t count = sum_of(snapshot, [&](const Metrics& metrics) -> auto& {
+        return metrics.connections[static_cast<size_t>(outcome)][static_cast<size_t>(code)];
+      });
       if (count == 0) continue;
       const auto word = session::outcome_word(static_cast<session::Outcome>(outcome));
       const auto error =
@@ -57,8 +68,8 @@ void protocols(PrometheusText& text, const Snapshot& snapshot) {
   text.metric("penstock_protocol_connections_total", "counter",
               "Connections that ended, by the protocol in which the client asked.");
   for (size_t i = 0; i < session::kProtocols.size(); ++i) {
-    uint64_t count = 0;
-    for (const auto& worker : snapshot.workers) count += worker.metrics->protocols[i].value();
+    const uint64_t count =
+        sum_of(snapshot, [&](const Metrics& metrics) -> auto& { return metrics.protocols[i]; });
     text.sample({{"protocol", session::kProtocols[i]}}, count);
   }
 }
@@ -70,10 +81,9 @@ void requests(PrometheusText& text, const Snapshot& snapshot) {
               "Forwarded requests, by method and by what the client was told.");
   for (size_t method = 0; method < session::kMethodClasses; ++method) {
     for (size_t status = 0; status < session::kStatusClasses; ++status) {
-      uint64_t count = 0;
-      for (const auto& worker : snapshot.workers) {
-        count += worker.metrics->requests[method][status].value();
-      }
+      const uint64_t count = sum_of(snapshot, [&](const Metrics& metrics) -> auto& {
+        return metrics.requests[method][status];
+      });
       if (count == 0) continue;
       text.sample({{"method", session::kMethodWords[method]}, {"status", kStatuses[status]}},
                   count);
@@ -82,25 +92,25 @@ void requests(PrometheusText& text, const Snapshot& snapshot) {
   text.metric("penstock_idle_connections", "gauge", "Connections between two forwarded requests.");
   text.sample({{"side", "client"}}, sum(snapshot, &Metrics::clients_idle));
   text.sample({{"side", "origin"}}, sum(snapshot, &Metrics::origins_idle));
-  text.metric("penstock_origins_reused_total", "counter",
-              "Requests sent by an origin connection that had carried others.");
-  text.sample({}, sum(snapshot, &Metrics::origins_reused));
+  single(text, "penstock_origins_reused_total", "counter",
+         "Requests sent by an origin connection that had carried others.",
+         sum(snapshot, &Metrics::origins_reused));
 }
 
 void http2(PrometheusText& text, const Snapshot& snapshot) {
-  text.metric("penstock_http2_connections_open", "gauge", "Connections of HTTP/2 with clients.");
-  text.sample({}, sum(snapshot, &Metrics::http2_open));
-  text.metric("penstock_http2_connections_total", "counter",
-              "Connections of HTTP/2 that clients have opened.");
-  text.sample({}, sum(snapshot, &Metrics::http2_connections));
-  text.metric("penstock_http2_streams_total", "counter",
-              "Streams that were asked for by them; those that began are connections as well.");
-  text.sample({}, sum(snapshot, &Metrics::http2_streams));
+  single(text, "penstock_http2_connections_open", "gauge", "Connections of HTTP/2 with clients.",
+         sum(snapshot, &Metrics::http2_open));
+  single(text, "penstock_http2_connections_total", "counter",
+         "Connections of HTTP/2 that clients have opened.",
+         sum(snapshot, &Metrics::http2_connections));
+  single(text, "penstock_http2_streams_total", "counter",
+         "Streams that were asked for by them; those that began are connections as well.",
+         sum(snapshot, &Metrics::http2_streams));
   text.metric("penstock_http2_resets_total", "counter", "RST_STREAM frames, by who sent them.");
   text.sample({{"by", "client"}}, sum(snapshot, &Metrics::http2_client_resets));
   text.sample({{"by", "proxy"}}, sum(snapshot, &Metrics::http2_proxy_resets));
-  text.metric("penstock_http2_goaways_total", "counter", "GOAWAY frames that were sent.");
-  text.sample({}, sum(snapshot, &Metrics::http2_goaways));
+  single(text, "penstock_http2_goaways_total", "counter", "GOAWAY frames that were sent.",
+         sum(snapshot, &Metrics::http2_goaways));
 }
 
 void steps(PrometheusText& text, const Snapshot& snapshot) {
@@ -124,10 +134,9 @@ void handshakes(PrometheusText& text, const Snapshot& snapshot) {
               "TLS handshakes with clients, by how they ended.");
   for (const bool resumed : {false, true}) {
     for (const bool newest : {false, true}) {
-      uint64_t count = 0;
-      for (const auto& worker : snapshot.workers) {
-        count += worker.metrics->handshakes[resumed ? 1 : 0][newest ? 1 : 0].value();
-      }
+      const uint64_t count = sum_of(snapshot, [&](const Metrics& metrics) -> auto& {
+        return metrics.handshakes[resumed ? 1 : 0][newest ? 1 : 0];
+      });
       text.sample({{"result", "done"},
                    {"version", newest ? "TLSv1.3" : "TLSv1.2"},
                    {"resumed", resumed ? "true" : "false"}},
@@ -137,10 +146,9 @@ void handshakes(PrometheusText& text, const Snapshot& snapshot) {
   constexpr auto kRefused = static_cast<size_t>(session::Outcome::kRefused);
   for (auto code = static_cast<size_t>(Code::kTlsPlainHttp);
        code <= static_cast<size_t>(Code::kTlsFailed); ++code) {
-    uint64_t count = 0;
-    for (const auto& worker : snapshot.workers) {
-      count += worker.metrics->connections[kRefused][code].value();
-    }
+    const uint64_t count = sum_of(snapshot, [&](const Metrics& metrics) -> auto& {
+      return metrics.connections[kRefused][code];
+    });
     if (count != 0) text.sample({{"result", facts(static_cast<Code>(code)).word}}, count);
   }
 }
@@ -155,12 +163,6 @@ void bytes(PrometheusText& text, const Snapshot& snapshot) {
   sample("up", "splice", &Metrics::bytes_up_spliced);
   sample("down", "copy", &Metrics::bytes_down_copied);
   sample("down", "splice", &Metrics::bytes_down_spliced);
-}
-
-void single(PrometheusText& text, std::string_view name, std::string_view type,
-            std::string_view help, uint64_t value) {
-  text.metric(name, type, help);
-  text.sample({}, value);
 }
 
 void admission(PrometheusText& text, const Snapshot& snapshot) {
@@ -215,10 +217,9 @@ void logins(PrometheusText& text, const Snapshot& snapshot) {
               "Clients that were identified or not, by provider and what became of it.");
   for (size_t provider = 0; provider < identity::kProviderCount; ++provider) {
     for (size_t result = 0; result < kResults.size(); ++result) {
-      uint64_t total = 0;
-      for (const auto& worker : snapshot.workers) {
-        total += worker.metrics->logins[provider][result].value();
-      }
+      const uint64_t total = sum_of(snapshot, [&](const Metrics& metrics) -> auto& {
+        return metrics.logins[provider][result];
+      });
       text.sample({{"provider", identity::provider_word(identity::Provider(provider))},
                    {"result", kResults[result]}},
                   total);

@@ -13,7 +13,7 @@ bool IdleOrigins::has_room(const http::Authority& target) {
 
 void IdleOrigins::keep(const http::Authority& target, Reached reached) {
   admission::Seat seat = has_room(target) ? door_.take_seat() : admission::Seat();
-  if (!seat) return let_go(std::move(reached));
+  if (!seat) return reached.let_go(loop_.now());
   idle_.push_front({target, std::move(seat), std::move(reached)});
   keepers_.start(watch(idle_.begin()));
 }
@@ -42,7 +42,7 @@ loop::RootTask IdleOrigins::watch(Position idle) {
   Reached reached = std::move(idle->reached);
   const bool aged = timer.expired();
   idle_.erase(idle);
-  if (aged) let_go(std::move(reached));
+  if (aged) reached.let_go(loop_.now());
 }
 
 Reached IdleOrigins::take_from_keeper(Position idle) {
@@ -52,14 +52,8 @@ Reached IdleOrigins::take_from_keeper(Position idle) {
   return reached;
 }
 
-// Closes it in good order. Our FIN goes first, so that its port rests.
-void IdleOrigins::let_go(Reached reached) {
-  reached.stream.close();
-  reached.port.rest(loop_.now());
-}
-
 void IdleOrigins::drop_all() {
-  while (!idle_.empty()) let_go(take_from_keeper(idle_.begin()));
+  while (!idle_.empty()) take_from_keeper(idle_.begin()).let_go(loop_.now());
 }
 
 void IdleOrigins::close() {

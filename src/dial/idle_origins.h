@@ -69,7 +69,6 @@ class IdleOrigins {
   bool has_room(const http::Authority& target);
   loop::RootTask watch(Position idle);
   Reached take_from_keeper(Position idle);
-  void let_go(Reached reached);
 
   loop::Loop& loop_;
   admission::Door& door_;

@@ -40,6 +40,12 @@ struct Reached {
   admission::PortShare port;  // of the stream: it goes after the descriptor
   loop::Stream stream;
   Endpoint peer;  // the route that won
+
+  // Closes it in good order. Our FIN goes first, so that its port rests.
+  void let_go(Instant now) {
+    stream.close();
+    port.rest(now);
+  }
 };
 
 // Connects to the first of `routes` that answers: families interleaved beginning with the first

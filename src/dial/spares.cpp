@@ -94,11 +94,9 @@ Reached Spares::take_from_keeper(Position spare) {
   return remove(spare);
 }
 
-// Closes it in good order. Our FIN goes first, so that its port rests.
 void Spares::let_go(Reached reached) {
   ++counts_.expired;
-  reached.stream.close();
-  reached.port.rest(loop_.now());
+  reached.let_go(loop_.now());
 }
 
 void Spares::drop_all() {

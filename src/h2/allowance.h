@@ -1,30 +1,29 @@
 // How often something may happen that costs its cause less than it costs us: so many at once, then
-// one in each interval. What was spent is kept as the instant at which it will have been paid for.
+// so many in each interval; and what was spent of that.
 // Pure: it has no clock.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 
-#include "base/time.h"
+#include "admission/gcra.h"
 
 namespace penstock::h2 {
 
 class Allowance {
  public:
-  constexpr Allowance(int64_t burst, Duration each) : burst_(each * burst), each_(each) {}
+  Allowance(admission::Ration rate, uint64_t burst) : rule_(rate, burst) {}
 
   // False: more than is allowed.
   bool spend(Instant now) {
-    paid_at_ = std::max(paid_at_, now) + each_;
-    return paid_at_ - now <= burst_;
+    paid_at_ = rule_.spend(paid_at_, now, 1);
+    return paid_at_ - now <= rule_.burst();
   }
   // So many of them were called for.
-  void earn(int64_t count) { paid_at_ = std::max(paid_at_ - each_ * count, Instant{}); }
+  void earn(uint64_t count) { paid_at_ = std::max(paid_at_ - rule_.price(count), Instant{}); }
 
  private:
-  const Duration burst_;
-  const Duration each_;
+  admission::Gcra rule_;
   Instant paid_at_{};
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "http/request_parts.h"
 #include "http/structured.h"
 
 namespace penstock::h2 {
@@ -82,14 +83,12 @@ Result<Request> RequestReader::request() const {
     if (!host) return fail(Code::kBadHost);
     if (!host->agrees_with(*target)) return fail(Code::kHostMismatch);
   }
-  Request out{std::move(*target)};
-  if (two_credentials_) return fail(Code::kDuplicateCredentials);
-  if (!credentials_.empty()) {
-    auto credentials = http::parse_credentials(credentials_);
-    if (!credentials) return std::unexpected(credentials.error());
-    out.credentials = std::move(*credentials);
-  }
-  return out;
+  http::KeyFields keys;
+  if (!credentials_.empty()) keys.authorization = credentials_;
+  keys.second_authorization = two_credentials_;
+  auto credentials = http::read_credentials(keys);
+  if (!credentials) return std::unexpected(credentials.error());
+  return Request{std::move(*target), std::move(*credentials)};
 }
 
 std::string RequestReader::sketch() const {

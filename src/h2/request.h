@@ -33,7 +33,6 @@ class RequestReader {
   void take(std::string_view name, std::string_view value);
   // Of all that was taken, kept or not, as RFC 9113 section 6.5.2 counts: 32 for each field.
   size_t bytes() const { return bytes_; }
-  bool holds_credentials() const { return !credentials_.empty(); }
 
   // When the block has ended.
   Result<Request> request() const;

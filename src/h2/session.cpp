@@ -24,11 +24,11 @@ constexpr size_t kAnswersWaiting = 128;
 constexpr size_t kBombFactor = 8;
 // Streams that were reset before they were tunnels, by either side on the client's account: as many
 // as a client may have open four times over, then 50 in a second (CVE-2023-44487, CVE-2025-8671).
-constexpr int64_t kResetsAtOnce = 512;
-constexpr Duration kResetEach = std::chrono::milliseconds(20);
+constexpr uint64_t kResetsAtOnce = 512;
+constexpr admission::Ration kResets{50};
 // Frames that carry nothing: PING, SETTINGS, PRIORITY, empty DATA, WINDOW_UPDATE.
-constexpr int64_t kIdleFramesAtOnce = 1024;
-constexpr Duration kIdleFrameEach = std::chrono::milliseconds(10);
+constexpr uint64_t kIdleFramesAtOnce = 1024;
+constexpr admission::Ration kIdleFrames{100};
 // A client may open its windows once for so many bytes that it was sent, twice for each frame.
 constexpr size_t kBytesPerWindowUpdate = 512;
 
@@ -64,11 +64,6 @@ bool is_clients_doing(uint32_t code) {
   return code != NGHTTP2_NO_ERROR && code != NGHTTP2_CANCEL && code != NGHTTP2_CONNECT_ERROR;
 }
 
-std::string_view text(const uint8_t* bytes, size_t size) {
-  // SAFETY: bytes are read as characters.
-  return {reinterpret_cast<const char*>(bytes), size};
-}
-
 }  // namespace
 
 void Session::Close::operator()(nghttp2_session* session) const {
@@ -95,7 +90,7 @@ struct Session::Callbacks {
                     const uint8_t* value, size_t value_size, uint8_t, void* self) {
     Session& session = of(self);
     if (!session.reading_) return 0;
-    session.reading_->take(text(name, name_size), text(value, value_size));
+    session.reading_->take(text_of({name, name_size}), text_of({value, value_size}));
     if (session.reading_->bytes() <= kBombFactor * session.limits_.head.bytes) return 0;
     session.reading_.reset();
     session.give_up(Code::kHttp2Flood);
@@ -199,8 +194,8 @@ Session::Session(const Limits& limits, Owner& owner)
     : limits_(limits),
       owner_(owner),
       session_(Callbacks::open(limits, this)),
-      resets_(kResetsAtOnce, kResetEach),
-      idle_frames_(kIdleFramesAtOnce, kIdleFrameEach) {}
+      resets_(kResets, kResetsAtOnce),
+      idle_frames_(kIdleFrames, kIdleFramesAtOnce) {}
 
 Session::~Session() = default;
 
@@ -338,7 +333,7 @@ void Session::note_reset_received(StreamId id) {
 
 void Session::note_sent(uint8_t type, size_t length, uint32_t code) {
   if (type == NGHTTP2_DATA) {
-    idle_frames_.earn(static_cast<int64_t>(2 + length / kBytesPerWindowUpdate));
+    idle_frames_.earn(2 + length / kBytesPerWindowUpdate);
   } else if (type == NGHTTP2_RST_STREAM) {
     ++counts_.proxy_resets;
     if (is_clients_doing(code) && !resets_.spend(now_)) give_up(Code::kHttp2Flood);

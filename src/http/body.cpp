@@ -11,7 +11,6 @@
 namespace penstock::http {
 namespace {
 
-constexpr uint64_t kLengthMax = uint64_t{1} << 62;
 constexpr int kSizeDigitsMax = 15;  // of a chunk, hexadecimal: no sum can overflow
 
 // Lists of one number repeated are one number (RFC 9110 section 8.6).
@@ -53,7 +52,7 @@ std::expected<BodyReader, BodyFault> BodyReader::behind(std::string_view head, i
   if (!length) return std::unexpected(length.error());
   const std::string_view coding = last_coding(head);
   if (*length && !coding.empty()) return std::unexpected(BodyFault::kTwoEnds);
-  if (status / 100 == 1 || status == 204 || status == 304) return none();
+  if (never_has_body(status)) return none();
   if (equals_ignoring_case(coding, "chunked")) return chunked(true);
   return *length ? counted(**length) : until_end();
 }

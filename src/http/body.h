@@ -18,6 +18,14 @@ enum class BodyFault : uint8_t {
 };
 std::string_view sentence(BodyFault fault);
 
+// A Content-Length beyond this is taken for none: sums with it are still numbers.
+inline constexpr uint64_t kLengthMax = uint64_t{1} << 62;
+
+// Answers of this status have no body, whatever their fields say (RFC 9112 section 6.3).
+constexpr bool never_has_body(int status) {
+  return status / 100 == 1 || status == 204 || status == 304;
+}
+
 class BodyReader {
  public:
   // Chunk extensions and trailers mean nothing to anybody here and are stepped over. They may

@@ -12,7 +12,6 @@
 namespace penstock::http {
 namespace {
 
-constexpr uint64_t kLengthMax = uint64_t{1} << 62;
 constexpr std::string_view kLineEnd = "\r\n";
 constexpr std::string_view kWebSocketFields = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
 
@@ -211,9 +210,7 @@ AnswerParts split_answer(std::string_view head) {
 // RFC 9112 section 6.3, from the origin's side.
 std::optional<BodyReader> body_of(const AnswerParts& parts, const Framing& framing, bool to_head) {
   if (parts.http_1_0 && framing.chunked) return std::nullopt;
-  const bool none =
-      to_head || parts.status / 100 == 1 || parts.status == 204 || parts.status == 304;
-  if (none) return BodyReader::none();
+  if (to_head || never_has_body(parts.status)) return BodyReader::none();
   if (framing.chunked) return BodyReader::chunked(true);
   return framing.length ? BodyReader::counted(*framing.length) : BodyReader::until_end();
 }

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <string>
+#include <utility>
 
 #include "session/idle_clients.h"
 #include "session/rig_test.h"
@@ -36,6 +37,16 @@ class Forward : public Session {
   std::string until_asked(Peer& far) {
     until([&] { return far.listen(), far.over() || far.heard().contains("\r\n\r\n"); });
     return far.take();
+  }
+  // A client, and the origin that has heard what it asked.
+  struct Ends {
+    Peer client, far;
+  };
+  Ends asked(const Origin& origin, std::string_view bytes) {
+    Peer client = send(bytes);
+    Peer far = until_accepted(origin);
+    until_asked(far);
+    return {std::move(client), std::move(far)};
   }
   std::string answer(std::string_view body, std::string_view fields = "") {
     return "HTTP/1.1 200 OK\r\n" + std::string(fields) +
@@ -83,10 +94,9 @@ TEST_F(Forward, AsksTheOriginAndPassesItsAnswerOn) {
 TEST_F(Forward, SaysThePathOnRequestAndNeverTheQuery) {
   begin(kLab, "log: {path: true}");
   const Origin origin;
-  Peer client = send("GET " + url(origin, "/a?secret=c") +
-                     " HTTP/1.1\r\nHost: 127.0.0.1:" + origin.port() + "\r\n\r\n");
-  Peer far = until_accepted(origin);
-  until_asked(far);
+  auto [client, far] =
+      asked(origin, "GET " + url(origin, "/a?secret=c") +
+                        " HTTP/1.1\r\nHost: 127.0.0.1:" + origin.port() + "\r\n\r\n");
   far.say(answer(""));
   until_lines(1);
   EXPECT_EQ(lines_[0]["path"], "/a");
@@ -157,9 +167,7 @@ TEST_F(Forward, SendsBodiesOnWithFramingOfItsOwn) {
 TEST_F(Forward, CutsAnAnswerOfUnknownLengthIntoChunks) {
   begin();
   const Origin origin;
-  Peer client = send(request(origin));
-  Peer far = until_accepted(origin);
-  until_asked(far);
+  auto [client, far] = asked(origin, request(origin));
   far.say("HTTP/1.0 200 OK\r\n\r\nall of it");
   far.close();
   until_heard(client,
@@ -173,9 +181,7 @@ TEST_F(Forward, CutsAnAnswerOfUnknownLengthIntoChunks) {
 TEST_F(Forward, ClosesBehindAnAnswerToHttp10) {
   begin();
   const Origin origin;
-  Peer client = send("GET " + url(origin) + " HTTP/1.0\r\n\r\n");
-  Peer far = until_accepted(origin);
-  until_asked(far);
+  auto [client, far] = asked(origin, "GET " + url(origin) + " HTTP/1.0\r\n\r\n");
   far.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nxy\r\n0\r\n\r\n");
   until_over(client);
   EXPECT_EQ(client.heard(),
@@ -202,9 +208,7 @@ TEST_F(Forward, PassesInterimAnswersOn) {
 TEST_F(Forward, BoundsInterimAnswers) {
   begin();
   const Origin origin;
-  Peer client = send(request(origin));
-  Peer far = until_accepted(origin);
-  until_asked(far);
+  auto [client, far] = asked(origin, request(origin));
   std::string flood;
   for (int i = 0; i < 33; ++i) flood += "HTTP/1.1 100 Continue\r\n\r\n";
   far.say(flood);
@@ -216,9 +220,8 @@ TEST_F(Forward, BoundsInterimAnswers) {
 TEST_F(Forward, DeliversAnAnswerThatComesBeforeTheRequestIsWhole) {
   begin();
   const Origin origin;
-  Peer client = send(request(origin, "POST", "Content-Length: 1000000\r\n", "some"));
-  Peer far = until_accepted(origin);
-  until_asked(far);
+  auto [client, far] =
+      asked(origin, request(origin, "POST", "Content-Length: 1000000\r\n", "some"));
   far.say("HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nno!");
   until_heard(client, "HTTP/1.1 413 Content Too Large\r\n" + std::string(kVia) +
                           "Content-Length: 3\r\nConnection: close\r\n\r\nno!");
@@ -232,9 +235,7 @@ TEST_F(Forward, EndsBadlyForTheClientWhereTheAnswerBreaksOff) {
   const Origin origin;
   for (const char* head : {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf",
                            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhalf"}) {
-    Peer client = send(request(origin));
-    Peer far = until_accepted(origin);
-    until_asked(far);
+    auto [client, far] = asked(origin, request(origin));
     far.say(head);
     until([&] { return client.listen(), client.heard().contains("half"); });
     far.close();
@@ -261,9 +262,7 @@ TEST_F(Forward, SaysWhoseFaultItIs) {
        "http_response_header_section_size; details=\"response_too_large\""},
   };
   for (const auto& [said, status, error] : cases) {
-    Peer client = send(request(origin));
-    Peer far = until_accepted(origin);
-    until_asked(far);
+    auto [client, far] = asked(origin, request(origin));
     far.say(said);
     far.end();
     const std::string heard = until_refused(client);
@@ -288,9 +287,7 @@ TEST_F(Forward, FreesTheOriginWhenTheClientLeaves) {
   begin();
   const Origin origin;
   for (const bool resets : {false, true}) {
-    Peer client = send(request(origin));
-    Peer far = until_accepted(origin);
-    until_asked(far);
+    auto [client, far] = asked(origin, request(origin));
     resets ? client.reset() : client.close();
     until_over(far);
   }
@@ -303,9 +300,7 @@ TEST_F(Forward, FreesTheOriginWhenTheClientLeaves) {
 TEST_F(Forward, AsksAgainWhereAnIdleConnectionWasDead) {
   begin();
   const Origin origin;
-  Peer client = send(request(origin));
-  Peer far = until_accepted(origin);
-  until_asked(far);
+  auto [client, far] = asked(origin, request(origin));
   far.say(answer("x"));
   until_heard(client, answered("x"));
   until_lines(1);
@@ -326,9 +321,7 @@ TEST_F(Forward, ThrowsAnIdleConnectionAwayThatSpeaksOrEnds) {
   begin();
   const Origin origin;
   for (const bool speaks : {false, true}) {
-    Peer client = send(request(origin));
-    Peer far = until_accepted(origin);
-    until_asked(far);
+    auto [client, far] = asked(origin, request(origin));
     far.say(answer("x"));
     until_heard(client, answered("x"));
     until([&] { return worker_->origins().size() == 1; });
@@ -340,9 +333,7 @@ TEST_F(Forward, ThrowsAnIdleConnectionAwayThatSpeaksOrEnds) {
 TEST_F(Forward, KeepsNoConnectionOnWhichTheOriginSaidTooMuch) {
   begin();
   const Origin origin;
-  Peer client = send(request(origin));
-  Peer far = until_accepted(origin);
-  until_asked(far);
+  auto [client, far] = asked(origin, request(origin));
   far.say(answer("x") + answer("smuggled"));
   until_heard(client, answered("x"));
   until_lines(1);
@@ -352,9 +343,7 @@ TEST_F(Forward, KeepsNoConnectionOnWhichTheOriginSaidTooMuch) {
 TEST_F(Forward, NeverSendsABodyByAConnectionThatMayBeClosing) {
   begin();
   const Origin origin;
-  Peer client = send(request(origin));
-  Peer far = until_accepted(origin);
-  until_asked(far);
+  auto [client, far] = asked(origin, request(origin));
   far.say(answer("x"));
   until_heard(client, answered("x"));
   client.say(request(origin, "POST", "Content-Length: 1\r\n", "1"));
@@ -365,9 +354,7 @@ TEST_F(Forward, NeverSendsABodyByAConnectionThatMayBeClosing) {
 TEST_F(Forward, KeepsOriginsApartByWhoIsAskedFor) {
   begin();
   const Origin origin;
-  Peer client = send(request(origin));
-  Peer far = until_accepted(origin);
-  until_asked(far);
+  auto [client, far] = asked(origin, request(origin));
   far.say(answer("x"));
   until_heard(client, answered("x"));
   // The same address and port by another name is another site.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/ascii.h"
+#include "http/request_parts.h"
 #include "session/connection.h"
 #include "session/entrance.h"
 #include "session/trunk.h"
@@ -23,16 +24,11 @@ std::vector<h2::Field> fields_of(std::string_view head) {
   std::vector<h2::Field> out;
   constexpr size_t kStatusAt = std::string_view("HTTP/1.1 ").size();
   out.push_back({":status", std::string(head.substr(kStatusAt, 3))});
-  head.remove_prefix(head.find("\r\n"));
-  while (head.starts_with("\r\n") && !head.starts_with(kHeadEnd)) {
-    head.remove_prefix(2);
-    const std::string_view line = head.substr(0, head.find("\r\n"));
-    head.remove_prefix(line.size());
-    const size_t colon = line.find(": ");
-    std::string name = lower(line.substr(0, colon));
-    if (name != "connection") {
-      out.push_back({std::move(name), std::string(line.substr(colon + 2))});
-    }
+  const size_t first = head.find("\r\n") + 2;
+  std::string_view lines = head.substr(first, head.find(kHeadEnd) + 2 - first);
+  for (http::Field field; http::take_field(lines, field);) {
+    std::string name = lower(field.name);
+    if (name != "connection") out.push_back({std::move(name), std::string(field.value)});
   }
   return out;
 }

@@ -11,8 +11,6 @@ using loop::Task;
 
 namespace {
 
-// A client that goes on sending after it was refused is listened to this long, and this much.
-constexpr Duration kLingerTime = std::chrono::seconds(2);
 constexpr size_t kLingerBytes = 256 * 1024;
 // Connections without a seat that may linger at one time, for each worker: they hold descriptors
 // that nothing has budgeted.
@@ -22,28 +20,12 @@ constexpr int kChallengesMax = 4;
 // When to try again where nothing was measured that says better.
 constexpr int kRetryAfterSeconds = 1;
 
-// Says `words`, then discards what comes until the client closes or the limits are reached.
 Task<> say_and_close(Connection& c, std::string_view words) {
   loop::Loop& loop = c.worker.loop();
   loop::Timer timer(loop);
   timer.arm(loop.now() + kLingerTime);
   if (co_await loop::write_all(loop, c.client, words, timer) != 0) co_return;
-  c.client.shutdown_write();
-  const auto buffer = c.worker.relay().buffer();
-  if (!c.seated() && c.worker.unseated() > kUnseatedLinger) {
-    (void)c.client.read(
-        buffer);  // a request that is here already must not turn the close into an RST
-    co_return;
-  }
-  for (size_t discarded = 0; discarded < kLingerBytes;) {
-    const loop::Moved moved = c.client.read(buffer);
-    if (moved.bytes()) {
-      discarded += static_cast<size_t>(moved.count);
-      continue;
-    }
-    if (!moved.would_block() || timer.expired()) co_return;
-    co_await loop::Wait(loop).on(c.client.source(), loop::kReadable).until(timer);
-  }
+  co_await linger(c, timer);
 }
 
 // An established tunnel has no HTTP any more: a TLS client gets an alert, anybody else a reset.
@@ -83,6 +65,25 @@ Task<> say_and_go_on(Connection& c, std::string_view words) {
 }
 
 }  // namespace
+
+Task<> linger(Connection& c, loop::Timer& timer) {
+  c.client.shutdown_write();
+  const auto buffer = c.worker.relay().buffer();
+  if (!c.seated() && c.worker.unseated() > kUnseatedLinger) {
+    (void)c.client.read(
+        buffer);  // a request that is here already must not turn the close into an RST
+    co_return;
+  }
+  for (size_t discarded = 0; discarded < kLingerBytes;) {
+    const loop::Moved moved = c.client.read(buffer);
+    if (moved.bytes()) {
+      discarded += static_cast<size_t>(moved.count);
+      continue;
+    }
+    if (!moved.would_block() || timer.expired()) co_return;
+    co_await loop::Wait(c.worker.loop()).on(c.client.source(), loop::kReadable).until(timer);
+  }
+}
 
 Task<> take_leave(Connection& c) {
   if (!c.story.error) co_return co_await say_and_close(c, {});

@@ -7,6 +7,7 @@
 
 #include "session/entrance.h"
 #include "session/hear.h"
+#include "session/refusal.h"
 #include "session/worker.h"
 
 namespace penstock::session {
@@ -22,9 +23,6 @@ constexpr int kWritesAtOnce = 8;
 constexpr size_t kFramesAtOnce = size_t{64} * 1024;
 // Frames that may wait for a client that does not read before it is not read either.
 constexpr size_t kBacklogMax = 64;
-// The client has so long to take the last of it and to close, and may send so much meanwhile.
-constexpr Duration kPartingTime = std::chrono::seconds(2);
-constexpr size_t kPartingBytes = size_t{256} * 1024;
 
 class Http2Trunk final : public Entrance {
  public:
@@ -216,25 +214,14 @@ Task<Failure> Trunk::carry() {
 Task<> Trunk::part() {
   loop::Loop& loop = c_.worker.loop();
   loop::Timer timer(loop);
-  timer.arm(loop.now() + kPartingTime);
+  timer.arm(loop.now() + kLingerTime);
   for (;;) {
     if (say()) co_return;
     if (unsent_.empty()) break;
     if (timer.expired()) co_return c_.client.reset_on_close();
     co_await loop::Wait(loop).on(c_.client.source(), loop::kWritable).until(timer);
   }
-  c_.client.shutdown_write();
-  const auto buffer = c_.worker.relay().buffer();
-  for (size_t discarded = 0; discarded < kPartingBytes && !timer.expired();) {
-    const loop::Moved moved = c_.client.read(buffer);
-    if (moved.bytes()) {
-      discarded += static_cast<size_t>(moved.count);
-    } else if (moved.would_block()) {
-      co_await loop::Wait(loop).on(c_.client.source(), loop::kReadable).until(timer);
-    } else {
-      co_return;
-    }
-  }
+  co_await linger(c_, timer);
 }
 
 void Trunk::publish() {
