@@ -40,10 +40,8 @@ def tools():
 
 
 @contextlib.contextmanager
-def several(make_directory):
-    """A function that starts proxies; all of them are ended and judged at the end."""
-    started = []
-
+def several(make_directory, started):
+    """A function that starts proxies, noted in `started`; all are ended and judged at the end."""
     def start(config=None, **options):
         proxy = Penstock(make_directory(), config, **options)
         started.append(proxy)
@@ -56,6 +54,7 @@ def several(make_directory):
     finally:
         for proxy in started:
             proxy.kill()
+        started.clear()
 
 
 @pytest.fixture
@@ -67,15 +66,25 @@ def penstock(tmp_path):
         directory.mkdir()
         return directory
 
-    with several(make_directory) as start:
+    with several(make_directory, []) as start:
         yield start
+
+
+shared = []  # by the tests of the module that runs now
 
 
 @pytest.fixture(scope="module")
 def shared_penstock(tmp_path_factory):
     """Like `penstock`, for proxies that the tests of a module share."""
-    with several(lambda: tmp_path_factory.mktemp("penstock")) as start:
+    with several(lambda: tmp_path_factory.mktemp("penstock"), shared) as start:
         yield start
+
+
+@pytest.fixture(autouse=True)
+def own_log_lines():
+    """An origin may get the port of one that an earlier test had, whose lines are not its own."""
+    for proxy in shared:
+        proxy.wait_for_new_lines_only()
 
 
 @pytest.fixture

@@ -95,6 +95,7 @@ class Penstock:
         self.log_file = self.directory / "access.log"
         self.stderr_file = self.directory / "stderr"
         self.config = config
+        self._waits_from = 0  # lines of the log before this one are of earlier tests
         self._sockets = []
         self._ended = False
         self.write_config(config if config is not None else {})
@@ -135,10 +136,13 @@ class Penstock:
             return []
         return [json.loads(line) for line in self.log_file.read_text().split("\n")[:-1]]
 
+    def wait_for_new_lines_only(self):
+        self._waits_from = len(self.log())
+
     def wait_log(self, count=1, **fields):
         """`count` log lines that have these fields, when they are there."""
         def matching():
-            lines = [line for line in self.log()
+            lines = [line for line in self.log()[self._waits_from:]
                      if all(line.get(key) == value for key, value in fields.items())]
             return lines if len(lines) >= count else None
         try:
