@@ -29,6 +29,8 @@ constexpr admission::Ration kResets{50};
 // Frames that carry nothing: PING, SETTINGS, PRIORITY, empty DATA, WINDOW_UPDATE.
 constexpr uint64_t kIdleFramesAtOnce = 1024;
 constexpr admission::Ration kIdleFrames{100};
+// A stream that takes its window twice in less time is worth a wider one.
+constexpr Duration kBusy = std::chrono::seconds(1);
 // A client may open its windows once for so many bytes that it was sent, twice for each frame.
 constexpr size_t kBytesPerWindowUpdate = 512;
 
@@ -119,7 +121,7 @@ struct Session::Callbacks {
     Stream* const stream = session.stream(id);
     if (stream == nullptr) {
       session.consumed(id, size);
-    } else if (stream->held_ + size <= session.limits_.window) {
+    } else if (stream->held_ + size <= stream->window_) {
       stream->held_ += static_cast<uint32_t>(size);
       stream->received({bytes, size});
     }  // else its reset (FLOW_CONTROL_ERROR) is on its way, and the library gives us more until
@@ -183,9 +185,9 @@ struct Session::Callbacks {
         // Its priorities are a tree that clients may rebuild at will (CVE-2019-9513).
         nghttp2_settings_entry{NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1}};
     PENSTOCK_CHECK(nghttp2_submit_settings(out, 0, settings.data(), settings.size()) == 0);
-    // 64 KiB for the whole connection would be little for one stream on a long way.
-    constexpr int32_t kConnectionWindow = 1 << 20;
-    PENSTOCK_CHECK(nghttp2_session_set_local_window_size(out, 0, 0, kConnectionWindow) == 0);
+    // It bounds nothing, since it is open at all times: as wide as the widest streams want it.
+    const auto window = static_cast<int32_t>(limits.windows_more);
+    PENSTOCK_CHECK(nghttp2_session_set_local_window_size(out, 0, 0, window) == 0);
     return out;
   }
 };
@@ -270,13 +272,36 @@ void Session::reset(StreamId id, Reset why) {
 }
 
 void Session::forget(StreamId id) {
+  if (const Stream* const gone = stream(id)) windows_more_ -= gone->window_ - limits_.window;
   nghttp2_session_set_stream_user_data(session_.get(), id, nullptr);
 }
 
 void Session::consumed(StreamId id, size_t bytes) {
   if (broken_) return;
-  if (Stream* const consumer = stream(id)) consumer->held_ -= static_cast<uint32_t>(bytes);
   nghttp2_session_consume_stream(session_.get(), id, bytes);
+  Stream* const consumer = stream(id);
+  if (consumer == nullptr) return;
+  consumer->held_ -= static_cast<uint32_t>(bytes);
+  widen(id, *consumer, static_cast<uint32_t>(bytes));
+}
+
+void Session::widen(StreamId id, Stream& stream, uint32_t taken) {
+  if (now_ - stream.since_ > kBusy) {
+    stream.since_ = now_;
+    stream.taken_ = 0;
+  }
+  stream.taken_ += taken;
+  const uint32_t more = stream.window_;
+  if (stream.taken_ < 2 * stream.window_ || stream.held_ > 0) return;
+  if (more > limits_.window_max - stream.window_ || more > limits_.windows_more - windows_more_) {
+    return;
+  }
+  windows_more_ += more;
+  stream.window_ += more;
+  stream.taken_ = 0;
+  stream.since_ = now_;
+  nghttp2_session_set_local_window_size(session_.get(), NGHTTP2_FLAG_NONE, id,
+                                        static_cast<int32_t>(stream.window_));
 }
 
 void Session::go_away() {
@@ -306,6 +331,7 @@ void Session::end_headers(StreamId id, bool request, bool last) {
   Stream* const stream = owner_.requested(id, reading_->request(), reading_->sketch());
   reading_.reset();
   if (stream == nullptr) return reset(id, Reset::kRefusedStream);
+  stream->window_ = limits_.window;
   nghttp2_session_set_stream_user_data(session_.get(), id, stream);
   if (last) stream->ended();
 }

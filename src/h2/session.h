@@ -49,13 +49,18 @@ inline constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 struct Limits {
   http::HeadLimits head;
   uint32_t streams = 128;
-  uint32_t window = 64 * 1024;  // of each stream, from client to us
+  // Of each stream, from client to us: at first, and for one that takes its window twice in a
+  // second and whose bytes all go on at once. For 64 KiB a round trip is little on a long way.
+  uint32_t window = 64 * 1024;
+  uint32_t window_max = 1024 * 1024;
+  // What the windows of all streams together may have beyond the first.
+  uint32_t windows_more = 4 * 1024 * 1024;
 };
 
 // One stream, as its session speaks to it. It lives until closed() or Session::forget().
 class Stream {
  public:
-  // Bytes of the client's: `window` at most, until the session is told that they are
+  // Bytes of the client's: its window at most, until the session is told that they are
   // Session::consumed().
   virtual void received(std::span<const uint8_t> bytes) = 0;
   // The client says no more.
@@ -77,7 +82,10 @@ class Stream {
 
  private:
   friend class Session;
-  uint32_t held_ = 0;  // received and not consumed
+  uint32_t window_ = 0;
+  uint32_t held_ = 0;   // received and not consumed
+  uint32_t taken_ = 0;  // consumed since
+  Instant since_{};
 };
 
 class Owner {
@@ -139,6 +147,7 @@ class Session {
 
   void give_up(Code why);
   Stream* stream(StreamId id) const;
+  void widen(StreamId id, Stream& stream, uint32_t taken);
   void begin_headers(StreamId id, bool request);
   void end_headers(StreamId id, bool request, bool last);
   void note_frame(uint8_t type, size_t length, bool last);
@@ -153,6 +162,7 @@ class Session {
   std::optional<Error> failure_;
   Counts counts_;
   Instant now_{};
+  uint32_t windows_more_ = 0;  // given
   Allowance resets_;
   Allowance idle_frames_;
   bool broken_ = false;  // the library is not to be called again

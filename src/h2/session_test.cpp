@@ -117,7 +117,7 @@ TEST_F(Http2, OpensTheWindowOfAStreamAsItsBytesAreConsumed) {
 // What stands still on some streams must not shut the connection's window for the others.
 TEST_F(Http2, KeepsTheConnectionOpenWhileStreamsStandStill) {
   greet();
-  uint64_t window = 1 << 20;
+  uint64_t window = Limits().windows_more;
   for (StreamId id = 1; id < 60; id += 2) {
     open(id);
     for (int i = 0; i < 4; ++i) say(frame(kData, 0, id, std::string(16384, 'x')));
@@ -126,9 +126,72 @@ TEST_F(Http2, KeepsTheConnectionOpenWhileStreamsStandStill) {
       if (update.id == 0) window += update.code();
     }
     frames_.clear();
-    EXPECT_GE(window, uint64_t{1} << 19);
+    EXPECT_GE(window, Limits().windows_more / 2);
   }
   EXPECT_FALSE(session_.failure());
+}
+
+class Windows : public Http2 {
+ protected:
+  static constexpr uint32_t kFirst = Limits().window;
+
+  // How wide the window of a stream has come to be once it has sent so many times 64 KiB, `pause`
+  // apart, of which `held` bytes are not consumed. Updates come late, so it is what the client knew
+  // at the best of times.
+  uint32_t after(StreamId id, int times, Duration pause = {}, size_t held = 0) {
+    uint32_t window = kFirst;
+    uint32_t widest = window;
+    for (; times > 0; --times) {
+      now_ += pause;
+      for (int i = 0; i < 4; ++i) {
+        say(frame(kData, 0, id, std::string(kFirst / 4, 'x')));
+        window -= kFirst / 4;
+        session_.consumed(id, kFirst / 4 - std::exchange(held, 0));
+        listen();
+        for (const Frame& update : took(kWindowUpdate)) {
+          if (update.id == id) window += update.code();
+        }
+        frames_.clear();
+        widest = std::max(widest, window);
+      }
+    }
+    EXPECT_FALSE(session_.failure());
+    return widest;
+  }
+};
+
+TEST_F(Windows, GrowWhereBytesGoOnAtOnce) {
+  greet();
+  open(1);
+  open(3);
+  EXPECT_EQ(after(1, 1), kFirst);
+  EXPECT_EQ(after(3, 2), 2 * kFirst);
+  EXPECT_EQ(after(1, 100), 16 * kFirst);
+}
+
+TEST_F(Windows, StayWhereLittleComes) {
+  greet();
+  open(1);
+  EXPECT_EQ(after(1, 32, std::chrono::milliseconds(1001)), kFirst);
+}
+
+TEST_F(Windows, StayWhereAnythingIsHeld) {
+  greet();
+  open(1);
+  EXPECT_EQ(after(1, 32, {}, 1), kFirst);
+}
+
+TEST_F(Windows, OfOneConnectionGrowByALimitedSum) {
+  greet();
+  uint32_t more = 0;
+  for (StreamId id = 1; id < 20; id += 2) {
+    open(id);
+    more += after(id, 64) - kFirst;
+  }
+  EXPECT_EQ(more, Limits().windows_more);
+  say(reset_frame(1));
+  open(21);
+  EXPECT_EQ(after(21, 64), 16 * kFirst) << "what one gives back another may have";
 }
 
 TEST_F(Http2, SendsNoMoreThanTheClientsWindow) {
