@@ -26,7 +26,8 @@ TEMPLATES = Path(__file__).resolve().parent / "peers"
 class Peer:
     name: str
     title: str
-    way: str           # connect: an HTTP proxy; relay: forwards to one address, reads no request
+    way: str           # connect: an HTTP proxy; front: hands CONNECT on to one; relay: forwards to
+                       # one address, reads no request
     program: str
     template: str
     arguments: tuple   # {config} and {folder} are filled in
@@ -127,11 +128,14 @@ class Running:
             "RULES": rules.rules(self.peer.rules),
         }
 
+    def _connect(self):
+        return socket.create_connection(("127.0.0.1", self.port), 10)
+
     def check(self):
         """One tunnel, one byte there and back: it works, and reaches this run's origin."""
-        with socket.create_connection(("127.0.0.1", self.port), 10) as client:
+        with self._connect() as client:
             client.settimeout(10)
-            if self.peer.way == "connect":
+            if self.peer.way != "relay":
                 authority = f"127.0.0.1:{self.origin_port}"
                 request = f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n"
                 client.sendall(request.encode())
