@@ -151,8 +151,9 @@ std::optional<Reached> Race::settle() {
     }
     const auto error = outcome(attempt);
     if (!error) {
-      attempt.leave.succeeded(loop_.now());
-      return Reached{std::move(attempt.port), std::move(attempt.stream), attempt.to};
+      if (!means_.judged_later) attempt.leave.succeeded(loop_.now());
+      return Reached{std::move(attempt.port), std::move(attempt.stream), attempt.to,
+                     std::move(attempt.leave)};
     }
     if (blames_route(error->code)) attempt.leave.failed(error->code, loop_.now());
     excuse(*error);

@@ -34,12 +34,16 @@ struct Means {
   SourcePool& sources;
   admission::Ports& ports;
   admission::Routes& routes;
+  // Whoever dials will know later whether the route is good: see Reached::leave.
+  bool judged_later = false;
 };
 
 struct Reached {
   admission::PortShare port;  // of the stream: it goes after the descriptor
   loop::Stream stream;
   Endpoint peer;  // the route that won
+  // With Means::judged_later, its breaker has not been told yet. Else empty.
+  admission::Routes::Leave leave{};
 
   // Closes it in good order. Our FIN goes first, so that its port rests.
   void let_go(Instant now) {

@@ -305,6 +305,25 @@ TEST(Reach, DoesNotBlameTheRouteThatLostTheRace) {
   EXPECT_EQ(shared->routes.open(), 0u);
 }
 
+// Such as a parent with which TLS is still to be spoken.
+TEST(Reach, LeavesTheVerdictToWhoeverSaysThatItWillKnowMore) {
+  const auto shared = std::make_shared<Shared>();
+  shared->judged_later = true;
+  const Listener origin("127.1.0.38:0", 64);
+  for (int i = 0; i < 20; ++i) {
+    Dial dial(routes_to({origin.at()}), {}, kNotByItself, Duration{}, shared);
+    ASSERT_TRUE(dial.result());
+    ASSERT_TRUE(dial.result()->leave);
+    dial.result()->leave.failed(Code::kParentTls, dial.loop().now());
+  }
+  EXPECT_EQ(shared->routes.open(), 1u);
+  shared->judged_later = false;
+  const Listener other("127.1.0.39:0");
+  Dial dial(routes_to({other.at()}), {}, kNotByItself, Duration{}, shared);
+  ASSERT_TRUE(dial.result());
+  EXPECT_FALSE(dial.result()->leave);
+}
+
 TEST(Reach, TakesAConnectionToItselfForARefusal) {
   in_own_network("40000 40000", [] {
     // Nobody listens, and the only port that the kernel can pick is the one that is dialled.

@@ -88,6 +88,7 @@ inline Endpoint deserted(std::string_view host) {
 struct Shared {
   admission::Ports ports{PortRoom{}};
   admission::Routes routes{{}, 1};
+  bool judged_later = false;
 };
 
 // One reach() on a loop, as a connection would run it.
@@ -126,7 +127,7 @@ class Dial {
 
  private:
   loop::RootTask run(Duration attempt_delay, Instant deadline) {
-    const Means means{sources_, shared_->ports, shared_->routes};
+    const Means means{sources_, shared_->ports, shared_->routes, shared_->judged_later};
     result_ = co_await reach(loop_, routes_, means, attempt_delay, deadline);
   }
 
