@@ -94,6 +94,7 @@ class Connection : public ListNode {
 
  private:
   policy::Decision judge(const Situation& now) const;
+  bool way_is_open(policy::Decision& decision, const Situation& now) const;
   void hand_on();
 
   loop::RootTask::promise_type& root_;

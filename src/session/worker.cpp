@@ -313,15 +313,29 @@ bool Connection::adopt(const SituationPtr& now) {
   return true;
 }
 
+// Whether the way that it took is one that `decision` still has: straight to an address that may be
+// dialled, or through one of the parents. Where a parent went is known only of an address.
+bool Connection::way_is_open(policy::Decision& decision, const Situation& now) const {
+  static const std::vector<http::ProxyUrl> kStraight;
+  const auto& via = decision.rule ? decision.rule->via : kStraight;
+  if (via.empty() != !story.parent) return false;
+  const auto same = [this](const http::ProxyUrl& parent) {
+    return parent.authority.text() == story.parent->authority;
+  };
+  if (story.parent && std::ranges::none_of(via, same)) return false;
+  if (story.parent && !story.target.literal) return true;
+  const IpAddress& address = story.parent ? *story.target.literal : story.route.address;
+  Code why;
+  const auto routes = now.config->rules->judge_addresses(
+      decision, asker(), story.target, {&address, 1}, now.surroundings, &why, &decision.would_deny);
+  return !routes.empty();
+}
+
 policy::Decision Connection::judge(const Situation& now) const {
   const policy::Rules& rules = *now.config->rules;
   policy::Decision decision = rules.judge_name(asker(), story.target);
   if (!decision.allowed) return decision;
-  Code why;
-  const auto routes =
-      rules.judge_addresses(decision, asker(), story.target, {&story.route.address, 1},
-                            now.surroundings, &why, &decision.would_deny);
-  decision.allowed = !routes.empty();
+  decision.allowed = way_is_open(decision, now);
   if (!decision.allowed || story.step != Step::kCarry) return decision;
   policy::Hello hello;
   // What was not read cannot be held against the new rule's check, and so does not pass it.
