@@ -151,6 +151,16 @@ void handshakes(PrometheusText& text, const Snapshot& snapshot) {
     });
     if (count != 0) text.sample({{"result", facts(static_cast<Code>(code)).word}}, count);
   }
+  text.metric("penstock_parent_tls_handshakes_total", "counter",
+              "TLS handshakes with parents, by how they ended.");
+  for (const size_t resumed : {0, 1}) {
+    const uint64_t count = sum_of(snapshot, [&](const Metrics& metrics) -> auto& {
+      return metrics.parent_handshakes[resumed];
+    });
+    text.sample({{"result", "done"}, {"resumed", resumed == 1 ? "true" : "false"}}, count);
+  }
+  text.sample({{"result", "failed"}, {"resumed", "false"}},
+              sum(snapshot, &Metrics::parent_handshakes_failed));
 }
 
 void bytes(PrometheusText& text, const Snapshot& snapshot) {

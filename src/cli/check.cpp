@@ -5,6 +5,7 @@
 #include "base/counted.h"
 #include "cli/commands.h"
 #include "config/config.h"
+#include "tls/client_context.h"
 #include "tls/server_context.h"
 
 namespace penstock::cli {
@@ -29,7 +30,12 @@ int check(const CheckOptions& options) {
   Faults warnings = (*config)->warnings;
   const auto tls =
       tls::open_server_contexts(**config, std::make_shared<tls::TicketKeys>(), &warnings);
-  if (!tls) return refuse(tls.error(), options.config);
+  const auto parents = tls::open_client_context(**config, &warnings);
+  if (!tls || !parents) {
+    Faults faults = tls ? Faults() : tls.error();
+    if (!parents) faults.insert(faults.end(), parents.error().begin(), parents.error().end());
+    return refuse(faults, options.config);
+  }
   for (const Fault& warning : warnings) {
     fmt::print(stderr, "warning: {}", config::describe({warning}, options.config));
   }

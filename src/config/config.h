@@ -131,6 +131,15 @@ struct Tls {
   bool tickets = true;
 };
 
+// How parents are spoken to in TLS (`https://` in `via`).
+struct Parents {
+  Located<std::string> ca;           // who signs for them; empty: the system's roots
+  Located<std::string> certificate;  // ours, which they may ask for; empty: none
+  Located<std::string> key;          // of it
+
+  bool certified() const { return !certificate.value.empty(); }
+};
+
 struct Listener {
   Endpoint address;
   Place place;
@@ -162,6 +171,7 @@ struct Config {
   std::vector<admission::QuotaSpec> quota_specs;       // as written; `quotas` is what runs
   std::vector<identity::ProviderSpec> identity_specs;  // as written; `identity` is what runs
   PolicyReload policy_reload = PolicyReload::kRecheck;
+  Parents parents;
   Timeouts timeouts;
   Limits limits;
   admission::BreakerSettings breaker;

@@ -45,7 +45,7 @@ TEST(Faults, NameUnknownKeysAndWhatWasMeant) {
        "2:37: policy.rules[0]: unknown key \"client\"; did you mean \"clients\"?"},
       {"\"a\\nb\": 1",
        "2:1: unknown key \"a\\u000ab\"; the keys here are listeners, admin, workers, policy, "
-       "quotas, identity, timeouts, "
+       "parents, quotas, identity, timeouts, "
        "limits, overload, breaker, dns, dial, log, observe and server_timing"},
   };
   expect(kTable);
@@ -163,9 +163,15 @@ TEST(Faults, OfSpareConnectionsSayWhatWouldBeRight) {
 // What stands there may hold a password.
 TEST(Faults, OfParentsSayWhatWouldBeRightAndRepeatNoPassword) {
   const Wrong kTable[] = {
-      {"policy: {rules: [{name: a, allow: [\"*:443\"], via: [\"https://me:pw@p.test:443\"]}]}",
-       "2:52: via: https://p.test:443 is to be spoken to in TLS, which is not done yet; write "
-       "http://HOST:PORT"},
+      {"policy: {rules: [{name: a, allow: [\"*:443\"], via: [\"socks5://me:pw@p.test:1080\"]}]}",
+       "2:52: via: socks5:// would have names looked up here and sent as addresses, which is not "
+       "done; write socks5h://HOST:PORT, where the proxy looks them up"},
+      {"policy: {rules: [{name: a, allow: [\"*:443\"], via: [\"socks4://me:pw@p.test:1080\"]}]}",
+       "2:52: via: \"p.test:1080\" is no proxy that is spoken here; write http://HOST:PORT, "
+       "https://HOST:PORT or socks5h://HOST:PORT"},
+      {"policy: {rules: [{name: a, allow: [\"*:443\"], via: [\"socks5h://:pw@p.test\"]}]}",
+       "2:52: via: a user and a password of SOCKS have 1 to 255 bytes each; leave both out for "
+       "none"},
       {"policy: {rules: [{name: a, allow: [\"*:443\"], via: [\"http://me:pw@p.test:0\"]}]}",
        "2:52: via: \"p.test:0\": The port must be a decimal number from 1 to 65535 without leading "
        "zeros. Write http://127.0.0.1:3128, for example."},

@@ -73,13 +73,6 @@ struct RuleType {
         blame(*value, Path(path, idle), "has no meaning in a rule that denies; remove it", faults);
       }
     }
-    const Node* announced = node.find("proxy_protocol");
-    if (announced != nullptr && node.find("via") != nullptr) {
-      blame(
-          *announced, Path(path, "proxy_protocol"),
-          "names the address that was dialled, which with via is the parent's; remove one of them",
-          faults);
-    }
   }
   static void describe(KeyFacts facts, std::vector<KeyFacts>& out) {
     MapType<kRuleKeys>::describe(std::move(facts), out);
@@ -94,6 +87,33 @@ constexpr Key<Config> kPolicyKeys[] = {
     key<Config, WordType<kModes>, policy_mode>("mode"),
     key<Config, WordType<kReloads>, &Config::policy_reload>("reload"),
     key<Config, ListType<RuleType, Emptiness::kAllowed, Faulty::kKept>, policy_rules>("rules"),
+};
+
+// --- parents
+// ---------------------------------------------------------------------------------------
+
+constexpr Key<Parents> kParentKeys[] = {
+    key<Parents, FileType, &Parents::ca>("ca"),
+    key<Parents, FileType, &Parents::certificate>("certificate"),
+    key<Parents, FileType, &Parents::key>("key"),
+};
+
+struct ParentsType {
+  static void read(const Node& node, const Path& path, Faults& faults, Parents& out) {
+    MapType<kParentKeys>::read(node, path, faults, out);
+    if (node.kind != Node::Kind::kMap) return;
+    const Node* const certificate = node.find("certificate");
+    const Node* const key = node.find("key");
+    if (certificate != nullptr && key == nullptr) {
+      blame(*certificate, Path(path, "certificate"), "needs key, the file with its key", faults);
+    }
+    if (key != nullptr && certificate == nullptr) {
+      blame(*key, Path(path, "key"), "needs certificate, the file that it belongs to", faults);
+    }
+  }
+  static void describe(KeyFacts facts, std::vector<KeyFacts>& out) {
+    MapType<kParentKeys>::describe(std::move(facts), out);
+  }
 };
 
 // --- quotas
@@ -288,6 +308,7 @@ constexpr Key<Config> kKeys[] = {
     key<Config, AdminType, &Config::admin>("admin"),
     key<Config, CountType<0, kWorkersMax>, &Config::workers>("workers"),
     key<Config, MapType<kPolicyKeys>, whole>("policy"),
+    key<Config, ParentsType, &Config::parents>("parents"),
     key<Config, ListType<QuotaType, Emptiness::kAllowed, Faulty::kKept>, &Config::quota_specs>(
         "quotas"),
     key<Config, ListType<ProviderType, Emptiness::kAllowed, Faulty::kKept>,

@@ -82,11 +82,6 @@ struct ListenerType {
   static void read(const Node& node, const Path& path, Faults& faults, Listener& out) {
     MapType<kListenerKeys>::read(node, path, faults, out);
     if (node.kind != Node::Kind::kMap) return;
-    const Node* announced = node.find("proxy_protocol");
-    if (announced != nullptr && node.find("tls") != nullptr) {
-      blame(*announced, Path(path, "proxy_protocol"),
-            "is not read in front of TLS yet; have a listener for each", faults);
-    }
     if (node.find("transparent") == nullptr) return;
     for (const std::string_view other : {"protocols", "proxy_protocol", "tls"}) {
       const Node* value = node.find(other);

@@ -95,6 +95,17 @@ std::string schema() {
         }
       }
     },
+    "parents": {
+      "description": "How parents (via) are spoken to in TLS.",
+      "type": "object",
+      "additionalProperties": false,
+      "dependentRequired": {"certificate": ["key"], "key": ["certificate"]},
+      "properties": {
+        "ca": {"$ref": "#/$defs/file", "description": "PEM: those who sign for parents. Absent: the system's roots."},
+        "certificate": {"$ref": "#/$defs/file", "description": "PEM: what is shown to parents that ask for a certificate, its issuers behind it."},
+        "key": {"$ref": "#/$defs/file", "description": "PEM: of that certificate, without a passphrase."}
+      }
+    },
     "quotas": {
       "description": "What clients may have; the first that matches decides, none: limits.tunnels_per_client.",
       "type": "array",
@@ -238,7 +249,7 @@ std::string schema() {
         "addresses": {"description": "The only addresses that these names may lead to; opens internal ones. Absent: public addresses.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/prefix"}},
         "tls": {"description": "checked: what begins like TLS must name the destination; required: everything must; ignored: nobody looks.", "enum": ["checked", "required", "ignored"], "default": "checked"},
         "ech": {"description": "Whether a ClientHello may hide its server name.", "enum": ["deny", "allow"], "default": "deny"},
-        "via": {"description": "Parents to go through, the first that can be had: http://user:password@host:port. Absent: straight to the destination.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/parent"}},
+        "via": {"description": "Parents to go through, the first that can be had: http://user:password@host:port, or with https:// or socks5h://. Absent: straight to the destination.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/parent"}},
         "proxy_protocol": {"description": "The destination is told who the client is: the version of the PROXY protocol that it reads. Absent: it is not.", "enum": ["v1", "v2"]}
       }
     },
@@ -314,7 +325,7 @@ std::string schema() {
       "examples": ["api.example.com:443", "*.cdn.example.net:443", "*:443", "10.0.0.0/8:9000-9100", "[fd00::1]:22,443"]
     },
     "authority": {"description": "One destination.", "type": "string", "pattern": "^([0-9A-Za-z._-]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$", "examples": ["api.example.com:443", "10.1.2.3:8080", "[fd00::1]:443"]},
-    "parent": {"description": "Another proxy: http://user:password@host:port; without http:// it is meant, without a port 80.", "type": "string", "minLength": 1, "not": {"pattern": "^[hH][tT][tT][pP][sS]://"}},
+    "parent": {"description": "Another proxy: http://user:password@host:port, or with https:// (TLS) or socks5h:// (SOCKS5, which looks names up by itself). Without a scheme http:// is meant, without a port 80, 443 or 1080.", "type": "string", "minLength": 1, "not": {"pattern": "^[sS][oO][cC][kK][sS]5://"}},
     "identity": {"description": "The name of a client; * stands for any run of characters.", "type": "string", "minLength": 1},
     "method": {"description": "A method in capitals, or plain for all but CONNECT.", "type": "string", "pattern": "^([A-Z]+|plain)$"},
     "name": {"description": "1 to 128 bytes on one line.", "type": "string", "minLength": 1, "maxLength": 128},

@@ -1,5 +1,5 @@
-// Another proxy, as people write it: http://user:password@host:port.
-// Pure.
+// Another proxy, as people write it: http://user:password@host:port, or with https:// or
+// socks5h://. Pure.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +12,14 @@
 namespace penstock::http {
 
 struct ProxyUrl {
+  enum class Scheme : uint8_t { kHttp, kHttps, kSocks5 };
+
   Authority authority;
-  bool secure = false;      // https://: TLS to the proxy
+  Scheme scheme = Scheme::kHttp;
   std::string credentials;  // "user:password", to be sent and never to be shown
+
+  bool secure() const { return scheme == Scheme::kHttps; }  // TLS to the proxy
+  bool socks() const { return scheme == Scheme::kSocks5; }
 
   std::string text() const;  // without the credentials
   // The value of Proxy-Authorization (RFC 7617); empty: none.
@@ -25,6 +30,10 @@ struct ProxyUrl {
 // sentence that says what was found and what would be right, and holds no password.
 std::expected<ProxyUrl, std::string> parse_proxy_url(std::string_view text);
 
+// The same, and socks5h:// (without a port: 1080). Its names are the proxy's to look up, as HTTP's
+// are; socks5://, by which curl and others mean names that are looked up on this side, is refused.
+std::expected<ProxyUrl, std::string> parse_parent_url(std::string_view text);
+
 // "host" or "host:port"; the error is a sentence.
 std::expected<Authority, std::string> parse_place(std::string_view text, uint16_t unsaid_port);
 
@@ -33,5 +42,6 @@ std::string_view take_prefix(std::string_view& text, std::string_view prefix);
 
 inline constexpr uint16_t kHttpPort = 80;
 inline constexpr uint16_t kHttpsPort = 443;
+inline constexpr uint16_t kSocksPort = 1080;
 
 }  // namespace penstock::http

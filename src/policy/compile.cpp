@@ -12,13 +12,9 @@ namespace {
 // What stands in `via` is never repeated as it was written: it may hold a password.
 void parse_via(const RuleSpec& rule, ParsedRule& out, Faults& faults) {
   for (const Located<std::string>& word : rule.via) {
-    auto parent = http::parse_proxy_url(word.value);
+    auto parent = http::parse_parent_url(word.value);
     if (!parent) {
       faults.push_back({word.place, "via: " + parent.error()});
-    } else if (parent->secure) {
-      faults.push_back({word.place, "via: " + parent->text() +
-                                        " is to be spoken to in TLS, which is not done yet; write "
-                                        "http://HOST:PORT"});
     } else {
       out.via.push_back(std::move(*parent));
     }

@@ -32,7 +32,7 @@ class Measurement {
               .patience = options.patience,
               .proxied = proxy.has_value()} {
     run_.timeline.way = {
-        .proxied = proxy.has_value(), .secure_proxy = proxy && proxy->secure, .tls13 = false};
+        .proxied = proxy.has_value(), .secure_proxy = proxy && proxy->secure(), .tls13 = false};
   }
 
   Measured take() {
@@ -132,7 +132,7 @@ bool Measurement::connect() {
 }
 
 bool Measurement::secure_proxy() {
-  if (!proxy_ || !proxy_->secure) return true;
+  if (!proxy_ || !proxy_->secure()) return true;
   proxy_tls_.emplace(*tcp_, context_, proxy_->authority.host);
   if (const auto done = proxy_tls_->handshake(options_.patience); !done) {
     return fail(Phase::kProxyTls, done.error());

@@ -86,7 +86,7 @@ Fitted fitted_to(const Found& found) {
 Timeline predicted(const Found& found) {
   const Network network = fitted_to(found).network;
   const auto& proxy = found.options.proxy;
-  return proxy ? predict_proxied(network, proxy->secure) : predict_direct(network);
+  return proxy ? predict_proxied(network, proxy->secure()) : predict_direct(network);
 }
 
 std::vector<Named> to_draw(const Found& found) {

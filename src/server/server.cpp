@@ -161,19 +161,20 @@ session::SituationPtr Server::situation_for(config::Snapshot config) const {
   if (config->admin) surroundings.listeners.push_back(sockets_.admin_address);
   surroundings.addresses = own_addresses_.last_known();
   return std::make_shared<const session::Situation>(std::move(config), std::move(surroundings),
-                                                    tls_);
+                                                    tls_, parents_tls_);
 }
 
-// All certificates of all listeners, or those in force stay.
+// All certificates, of all listeners and towards parents, or those in force stay.
 bool Server::open_tls(const config::Config& config) {
   Faults warnings;
   auto opened = tls::open_server_contexts(config, ticket_keys_, &warnings);
-  if (!opened) {
-    say_faults(Level::kError, opened.error(), config.file);
-    return false;
-  }
+  auto parents = tls::open_client_context(config, &warnings);
+  if (!opened) say_faults(Level::kError, opened.error(), config.file);
+  if (!parents) say_faults(Level::kError, parents.error(), config.file);
+  if (!opened || !parents) return false;
   say_faults(Level::kWarning, warnings, config.file);
   tls_ = std::move(*opened);
+  parents_tls_ = std::move(*parents);
   return true;
 }
 

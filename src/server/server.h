@@ -25,6 +25,7 @@
 #include "server/watch.h"
 #include "server/worker_thread.h"
 #include "sys/memory.h"
+#include "tls/client_context.h"
 #include "tls/server_context.h"
 
 namespace penstock::server {
@@ -82,6 +83,7 @@ class Server final : public admin::Controls {
   OpenSockets sockets_;
   const std::shared_ptr<tls::TicketKeys> ticket_keys_ = std::make_shared<tls::TicketKeys>();
   std::vector<tls::ServerContextPtr> tls_;  // by listener, of the configuration in force
+  tls::ClientContextPtr parents_tls_;       // of the same
   OwnAddresses own_addresses_;
   std::unique_ptr<admission::Door> door_;
   admission::Quotas quotas_;

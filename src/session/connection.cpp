@@ -72,7 +72,9 @@ std::optional<dial::Reached> idle_origin(Connection& c, const std::vector<policy
 // Connects by one of `routes`: at once where there is a spare, which is looked at here and used
 // without a wait in between; else by a dial. Towards parents there are none; and who is announced
 // gets a connection of its own, since whoever reads a header waits for it from the connect on.
-Task<Failure> connect(Connection& c, const std::vector<policy::Route>& routes) {
+// `parents_leave`: what becomes of a parent will be known later, and told to its breaker then.
+Task<Failure> connect(Connection& c, const std::vector<policy::Route>& routes,
+                      admission::Routes::Leave* parents_leave = nullptr) {
   const auto& timeouts = c.config().timeouts;
   const bool announces = c.story.announces() != policy::Announce::kNothing;
   dial::Spares* const spares = c.story.parent || announces ? nullptr : &c.worker.spares();
@@ -84,9 +86,11 @@ Task<Failure> connect(Connection& c, const std::vector<policy::Route>& routes) {
   if (spare) {
     reached = std::move(*spare);
   } else {
-    reached = co_await while_client_stays(
-        c, dial::reach(c.worker.loop(), routes, c.worker.means(), timeouts.attempt,
-                       deadline_after(began, timeouts.dial)));
+    dial::Means means = c.worker.means();
+    means.judged_later = parents_leave != nullptr;
+    reached =
+        co_await while_client_stays(c, dial::reach(c.worker.loop(), routes, means, timeouts.attempt,
+                                                   deadline_after(began, timeouts.dial)));
   }
   const Instant ended = c.worker.loop().read_clock();
   c.story.times.dial.add(began, ended);
@@ -94,6 +98,7 @@ Task<Failure> connect(Connection& c, const std::vector<policy::Route>& routes) {
               reached ? reached->peer.address : IpAddress());
   if (!reached) co_return reached.error();
   if (spares && !c.forward) spares->follow(c.story.target, routes, *reached);
+  if (parents_leave) *parents_leave = std::move(reached->leave);
   c.port = std::move(reached->port);
   c.origin = std::move(reached->stream);
   c.story.route = reached->peer;
@@ -171,11 +176,18 @@ Task<Failure> try_parent(Connection& c, const policy::Decision& decision,
       decision, parent.authority.port, answer->addresses, c.situation->surroundings);
   if (routes.empty()) co_return Error{Code::kLoop};
   c.story.step = Step::kDial;
-  if (const auto failure = co_await connect(c, routes)) co_return failure;
+  admission::Routes::Leave leave;
+  if (const auto failure = co_await connect(c, routes, &leave)) co_return failure;
   const Instant began = c.worker.loop().read_clock();
   const auto asked = co_await while_client_stays(
       c, ask_parent(c, parent, deadline_after(began, c.config().timeouts.dial)));
-  c.story.times.dial.add(began, c.worker.loop().read_clock());
+  const Instant ended = c.worker.loop().read_clock();
+  c.story.times.dial.add(began, ended);
+  // A destination that keeps a parent waiting says nothing of the parent, or else any client could
+  // close the way to it for everybody.
+  if (const auto fit = c.story.parent->fit) {
+    *fit ? leave.succeeded(ended) : leave.failed(asked.error().code, ended);
+  }
   co_return asked ? Failure() : asked.error();
 }
 
@@ -249,7 +261,7 @@ Task<Failure> find_origin(Connection& c) {
   if (!c.story.spare) give_permit_back(c, permit, failure);
   if (!failure && !still_allowed(c)) failure = Error{Code::kNameDenied};
   if (failure && failure->facts().side == Side::kPolicy) c.story.allowed = false;
-  if (!failure && c.story.announces() != policy::Announce::kNothing) {
+  if (!failure && direct && c.story.announces() != policy::Announce::kNothing) {
     failure = co_await announce_client(c);
   }
   co_return failure;

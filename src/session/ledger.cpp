@@ -92,7 +92,11 @@ void judgement(JsonWriter& json, const Story& story, bool reused) {
   json.field("verdict", !story.judged ? "none" : story.allowed ? "allowed" : "denied");
   json.field("would_deny", story.would_deny);
   json.field("route", story.route.port != 0 ? story.route.text() : std::string());
-  if (story.parent) json.field("parent", story.parent->authority);
+  if (story.parent) {
+    json.field("parent", story.parent->authority);
+    if (story.parent->tls) json.field("parent_tls", std::string_view(story.parent->tls));
+    if (story.parent->reason) json.field("parent_reason", std::string_view(story.parent->reason));
+  }
   if (story.spare) json.field(reused ? "reused" : "spare", true);
   if (!story.hello) return;
   json.field("sni", story.hello->sni)

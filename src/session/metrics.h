@@ -45,6 +45,8 @@ struct Metrics {
   observe::Population set_ups;  // from a whole request head until connected or failed
   observe::Population tunnels;  // established and not ended
   std::array<std::array<observe::Counter, 2>, 2> handshakes;  // [whole, resumed][TLS 1.2, TLS 1.3]
+  std::array<observe::Counter, 2> parent_handshakes;          // whole, resumed
+  observe::Counter parent_handshakes_failed;
   observe::Histogram tls, head, identify, queue, resolve, dial, hello, server_hello;
   observe::Histogram kernel_connect;  // SYN to SYN-ACK, where the kernel is asked
   // Refreshed by the worker when the metrics are asked for.

@@ -5,7 +5,9 @@
 #include "base/ascii.h"
 #include "http/answer.h"
 #include "http/answer_fields.h"
+#include "session/announcement.h"
 #include "session/connection.h"
+#include "session/parent_ways.h"
 
 namespace penstock::session {
 
@@ -74,7 +76,7 @@ std::unexpected<Error> refused(ParentNotes& notes, std::string_view head, int st
   return fail(meaning_of(status));
 }
 
-Task<Asked> read_answer(Connection& c, loop::Timer& timer) {
+Task<Asked> read_answer(Connection& c, const http::ProxyUrl& parent, loop::Timer& timer) {
   loop::Loop& loop = c.worker.loop();
   const auto buffer = c.worker.relay().buffer();
   http::AnswerReader reader;
@@ -86,13 +88,16 @@ Task<Asked> read_answer(Connection& c, loop::Timer& timer) {
       co_await loop::Wait(loop).on(c.origin.source(), loop::kReadable).until(timer);
       continue;
     }
-    if (!moved.bytes()) co_return fail(Code::kParentProtocol, moved.error());
+    if (!moved.bytes()) {
+      co_return std::unexpected(parent_read_failure(c, parent, moved.error()));
+    }
     // SAFETY: bytes are read as the characters of a head.
     received.append(reinterpret_cast<const char*>(buffer.data()), static_cast<size_t>(moved.count));
     const auto complete = reader.advance(received);
     if (!complete) co_return fail(Code::kParentProtocol);
     if (*complete) break;
   }
+  c.story.parent->fit = true;
   const http::Answer answer = reader.answer(received);
   if (!answer.tunnel()) {
     const std::string_view head = http::final_head(received, answer.length);
@@ -103,16 +108,29 @@ Task<Asked> read_answer(Connection& c, loop::Timer& timer) {
   co_return Asked();
 }
 
-}  // namespace
-
-Task<Asked> ask_parent(Connection& c, const http::ProxyUrl& parent, Instant deadline) {
+Task<Asked> ask_by_connect(Connection& c, const http::ProxyUrl& parent, loop::Timer& timer) {
   const std::string request = connect_request(c.story.target, parent);
-  loop::Timer timer(c.worker.loop());
-  timer.arm(deadline);
   if (const int error = co_await loop::write_all(c.worker.loop(), c.origin, request, timer)) {
     co_return fail(error == ETIMEDOUT ? Code::kParentTimeout : Code::kParentProtocol, error);
   }
-  co_return co_await read_answer(c, timer);
+  co_return co_await read_answer(c, parent, timer);
+}
+
+}  // namespace
+
+Task<Asked> ask_parent(Connection& c, const http::ProxyUrl& parent, Instant deadline) {
+  if (c.story.announces() != policy::Announce::kNothing) {
+    if (const auto failed = co_await announce_client(c)) co_return std::unexpected(*failed);
+  }
+  loop::Timer timer(c.worker.loop());
+  timer.arm(deadline);
+  if (parent.socks()) co_return co_await ask_by_socks(c, parent, timer);
+  if (parent.secure()) {
+    if (const auto failed = co_await secure_parent(c, parent, timer)) {
+      co_return std::unexpected(*failed);
+    }
+  }
+  co_return co_await ask_by_connect(c, parent, timer);
 }
 
 bool another_may_do(Code failure) {

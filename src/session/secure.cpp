@@ -9,7 +9,9 @@ namespace penstock::session {
 loop::Task<std::optional<Error>> secure(Connection& c) {
   loop::Loop& loop = c.worker.loop();
   const Instant began = c.story.accepted;
-  auto session = std::make_unique<tls::Session>(c.tls_context(), c.client, c.worker.tls_outbox());
+  // A ClientHello, or a part of it, may have come along with a header of the PROXY protocol.
+  auto session = std::make_unique<tls::Session>(c.tls_context(), c.client, c.worker.tls_outbox(),
+                                                std::exchange(c.early, {}));
   loop::Timer timer(loop);
   timer.arm(head_deadline(c));
   const auto failed = co_await tls::shake_hands(*session, c.client, timer);

@@ -29,6 +29,7 @@
 #include "session/metrics.h"
 #include "session/sample.h"
 #include "sys/fd.h"
+#include "tls/client_context.h"
 #include "tls/server_context.h"
 #include "tls/session.h"
 #include "tunnel/relay.h"
@@ -46,6 +47,7 @@ struct Situation {
   config::Snapshot config;
   policy::Surroundings surroundings;
   std::vector<tls::ServerContextPtr> tls_contexts = {};  // by listener; null: it speaks none
+  tls::ClientContextPtr parents_tls = {};                // null: no parent is spoken to in TLS
 
   tls::ServerContextPtr tls_context(size_t listener) const {
     return listener < tls_contexts.size() ? tls_contexts[listener] : nullptr;

@@ -6,17 +6,12 @@
 
 #include "base/byte_fields.h"
 #include "base/bytes.h"
+#include "socks/wire.h"
 
 namespace penstock::socks {
 namespace {
 
 using Bytes = std::span<const uint8_t>;
-
-constexpr uint8_t kConnect = 1;          // RFC 1928 section 4
-constexpr uint8_t kPasswordVersion = 1;  // RFC 1929 section 2
-constexpr size_t kAddressTypeAt = 3;
-
-enum AddressType : uint8_t { kV4 = 1, kName = 3, kV6 = 4 };  // RFC 1928 section 5
 
 // What the bytes of a request in front of its address say against it, as far as they have come.
 std::optional<Code> fault_of_start(Bytes start) {

@@ -7,30 +7,12 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "socks/rig_test.h"
 
 namespace penstock::socks {
 namespace {
 
 using namespace std::string_literals;
-
-template <class T>
-std::string outcome(const Reading<T>& reading) {
-  if (!reading) return std::string(reading.error().facts().word);
-  return *reading ? "taken" : "incomplete";
-}
-
-// Reads `message` in every prefix: incomplete until the last byte, and nothing behind it matters.
-template <class T>
-void expect_needs_every_byte(Reading<T> (*read)(std::span<const uint8_t>),
-                             const std::string& message) {
-  for (size_t size = 0; size < message.size(); ++size) {
-    EXPECT_EQ(outcome(read(bytes_of(message.substr(0, size)))), "incomplete") << size;
-  }
-  const std::string more = message + "\x16\x03\x01 and what the tunnel carries";
-  const auto reading = read(bytes_of(more));
-  ASSERT_EQ(outcome(reading), "taken");
-  EXPECT_EQ((*reading)->length, message.size());
-}
 
 std::string request_by_name(const std::string& name, const std::string& port = "\x01\xbb") {
   return "\5\1\0\3"s + static_cast<char>(name.size()) + name + port;

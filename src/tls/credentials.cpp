@@ -137,18 +137,20 @@ std::string date_of(const ASN1_TIME* time) {
   return {text, std::strftime(text, sizeof(text), "%Y-%m-%d %H:%M UTC", &when)};
 }
 
-void judge_dates(const X509* certificate, const Reading& reading, Faults& warnings) {
+void judge_dates(const X509* certificate, const Reading& reading, ShownTo shown_to,
+                 Faults& warnings) {
+  const std::string refused =
+      shown_to == ShownTo::kClients ? ": clients will refuse it; " : ": parents will refuse it; ";
   const ASN1_TIME* const from = X509_get0_notBefore(certificate);
   const ASN1_TIME* const until = X509_get0_notAfter(certificate);
   if (X509_cmp_current_time(from) > 0) {
-    return reading.blame("is not valid before " + date_of(from) +
-                             ": clients will refuse it; is this machine's clock right?",
-                         warnings);
+    return reading.blame(
+        "is not valid before " + date_of(from) + refused + "is this machine's clock right?",
+        warnings);
   }
   if (X509_cmp_current_time(until) <= 0) {
-    return reading.blame(
-        "has expired on " + date_of(until) + ": clients will refuse it; renew it and send SIGHUP",
-        warnings);
+    return reading.blame("has expired on " + date_of(until) + refused + "renew it and send SIGHUP",
+                         warnings);
   }
   time_t soon = std::time(nullptr) + time_t{kSoonDays} * 24 * 3600;
   if (X509_cmp_time(until, &soon) <= 0) {
@@ -237,7 +239,7 @@ std::vector<OwnedCertificate> read_certificates(const Located<std::string>& file
 
 std::optional<Credentials> read_credentials(const config::Certificate& files,
                                             const std::string& path, Faults& faults,
-                                            Faults& warnings) {
+                                            Faults& warnings, ShownTo shown_to) {
   const size_t faults_before = faults.size();
   Credentials out;
   out.chain = read_certificates(files.certificate, path + ".certificate", faults);
@@ -255,10 +257,10 @@ std::optional<Credentials> read_credentials(const config::Certificate& files,
     return std::nullopt;
   }
   out.names = names_of(leaf);
-  if (out.names.empty() && !names_an_address(leaf)) {
+  if (shown_to == ShownTo::kClients && out.names.empty() && !names_an_address(leaf)) {
     reading.blame("names no host (subjectAltName): clients will refuse it", warnings);
   }
-  judge_dates(leaf, reading, warnings);
+  judge_dates(leaf, reading, shown_to, warnings);
   read_staple(files, path, faults, warnings, out);
   if (faults.size() != faults_before) return std::nullopt;
   return out;

@@ -2,6 +2,7 @@
 // Thread: any.   Cost: reads files, so not on a worker.
 #pragma once
 
+#include <cstdint>
 #include <expected>
 #include <string>
 #include <string_view>
@@ -22,11 +23,14 @@ struct Credentials {
   time_t staple_until = 0;         // its nextUpdate; behind it nobody takes it
 };
 
+// Whose judgement of the certificate the warnings are about.
+enum class ShownTo : uint8_t { kClients, kServers };
+
 // `path` names the place in messages: "listeners[0].tls.certificates[1]". What is wrong is added to
 // `faults`, what is suspicious to `warnings`. Nothing: there were faults.
 std::optional<Credentials> read_credentials(const config::Certificate& files,
                                             const std::string& path, Faults& faults,
-                                            Faults& warnings);
+                                            Faults& warnings, ShownTo shown_to = ShownTo::kClients);
 
 // The certificates in a PEM file, at least one; nothing: a fault was added.
 std::vector<OwnedCertificate> read_certificates(const Located<std::string>& file,

@@ -7,6 +7,7 @@
 
 namespace penstock::tls {
 
+inline constexpr uint8_t kAlertRecord = 21;
 inline constexpr uint8_t kHandshakeRecord = 22;
 
 // Level fatal. The record version is what every client accepts from a server that has not chosen

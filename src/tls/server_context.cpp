@@ -1,55 +1,24 @@
 #include "tls/server_context.h"
 
-#include <openssl/err.h>
 #include <openssl/sha.h>
 
 #include <array>
 #include <ctime>
 
 #include "base/ascii.h"
-#include "base/check.h"
+#include "tls/context.h"
 
 namespace penstock::tls {
 namespace {
 
-// Every client of the last ten years has these, and AES-128 costs less than AES-256.
-constexpr const char* kCiphers12 = "ECDHE+AESGCM:ECDHE+CHACHA20";
-constexpr const char* kCiphers13 =
-    "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
-// Post-quantum first where OpenSSL has it (3.5).
-constexpr const char* kGroups = "X25519MLKEM768:X25519:P-256:P-384";
-constexpr const char* kGroupsBefore35 = "X25519:P-256:P-384";
-// Of a client's certificates with their issuers: more is no chain but a load.
-constexpr long kCertificateBytesMax = 32 * 1024;
-constexpr int kChainLengthMax = 8;
-
-std::string reason() {
-  const char* const text = ERR_reason_error_string(ERR_peek_last_error());
-  ERR_clear_error();
-  return text ? text : "OpenSSL does not say why";
-}
-
-OwnedContext new_context(bool tickets) {
-  OwnedContext out(SSL_CTX_new(TLS_server_method()));
-  PENSTOCK_CHECK(out);
+OwnedContext new_server_context(bool tickets) {
+  OwnedContext out = new_context(TLS_server_method());
   SSL_CTX* const context = out.get();
-  PENSTOCK_CHECK(SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1);
-  PENSTOCK_CHECK(SSL_CTX_set_cipher_list(context, kCiphers12) == 1);
-  PENSTOCK_CHECK(SSL_CTX_set_ciphersuites(context, kCiphers13) == 1);
-  if (SSL_CTX_set1_groups_list(context, kGroups) != 1) {
-    PENSTOCK_CHECK(SSL_CTX_set1_groups_list(context, kGroupsBefore35) == 1);
-    ERR_clear_error();
-  }
-  uint64_t options = SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-                     SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA;
+  uint64_t options = SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA;
   if (!tickets) options |= SSL_OP_NO_TICKET;
   SSL_CTX_set_options(context, options);
   if (!tickets) SSL_CTX_set_num_tickets(context, 0);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);  // the client's ticket is the cache
-  // An idle session holds no buffer, and a write that has to wait may come from another one.
-  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-  SSL_CTX_set_read_ahead(context, 1);  // not five bytes, and then the record
-  SSL_CTX_set_max_cert_list(context, kCertificateBytesMax);
   return out;
 }
 
@@ -104,17 +73,11 @@ int ServerContext::on_alpn(SSL*, const unsigned char** out, unsigned char* size,
 
 bool ServerContext::add(Credentials credentials, const config::Tls& listener,
                         std::string* why_not) {
-  OwnedContext owned = new_context(listener.tickets);
+  OwnedContext owned = new_server_context(listener.tickets);
   SSL_CTX* const context = owned.get();
-  bool good = SSL_CTX_use_certificate(context, credentials.certificate.get()) == 1;
-  for (const OwnedCertificate& issuer : credentials.chain) {
-    good = good && SSL_CTX_add1_chain_cert(context, issuer.get()) == 1;
-  }
-  if (!good || SSL_CTX_use_PrivateKey(context, credentials.key.get()) != 1) {
-    *why_not = reason();  // such as a key that is too short
+  if (!show(context, credentials.certificate, credentials.chain, credentials.key, why_not)) {
     return false;
   }
-  SSL_CTX_set_mode(context, SSL_MODE_NO_AUTO_CHAIN);
   if (listener.tickets) seal_tickets(context, *keys_);
   SSL_CTX_set_tlsext_servername_callback(context, on_name);
   SSL_CTX_set_tlsext_servername_arg(context, this);
@@ -151,14 +114,8 @@ void ServerContext::ask_for_certificates(const config::Tls& listener,
     if (wanted == ClientCertificates::kOff) continue;
     const int more = wanted == ClientCertificates::kRequired ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0;
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | more, nullptr);
-    SSL_CTX_set_verify_depth(context, kChainLengthMax);
-    // What is in the file is trusted for itself, be it a root or not.
-    X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN);
-    X509_STORE* const store = SSL_CTX_get_cert_store(context);
-    for (const OwnedCertificate& issuer : issuers) {
-      X509_STORE_add_cert(store, issuer.get());
-      SSL_CTX_add_client_CA(context, issuer.get());
-    }
+    trust(context, issuers);
+    for (const OwnedCertificate& issuer : issuers) SSL_CTX_add_client_CA(context, issuer.get());
   }
 }
 

@@ -52,29 +52,51 @@ Code code_of(unsigned long error) {
 
 }  // namespace
 
-Session::Session(ServerContextPtr context, loop::Stream& stream, Outbox& outbox)
-    : stream_(&stream),
-      outbox_(outbox),
-      context_(std::move(context)),
-      ssl_(context_->make_session()) {
+Session::Session(std::shared_ptr<const void> context, OwnedSsl ssl, loop::Stream& stream,
+                 Outbox& outbox)
+    : stream_(&stream), outbox_(outbox), context_(std::move(context)), ssl_(std::move(ssl)) {
   PENSTOCK_CHECK(ssl_);
   BIO* const bio = bio_over(*this);
   SSL_set_bio(ssl_.get(), bio, bio);
+}
+
+Session::Session(const ServerContextPtr& context, loop::Stream& stream, Outbox& outbox,
+                 std::vector<uint8_t> early)
+    : Session(context, context->make_session(), stream, outbox) {
+  early_ = std::move(early);
   SSL_set_accept_state(ssl_.get());
+}
+
+Session::Session(const ClientContextPtr& context, const http::Authority& parent,
+                 loop::Stream& stream, Outbox& outbox)
+    : Session(context, context->make_session(parent), stream, outbox) {
+  SSL_set_connect_state(ssl_.get());
 }
 
 Session::~Session() = default;
 
+loop::Moved Session::take_in(std::span<uint8_t> into) {
+  if (!early_.empty()) {
+    const size_t taken = std::min(into.size(), early_.size());
+    std::copy_n(early_.begin(), taken, into.begin());
+    early_ = {early_.begin() + static_cast<ptrdiff_t>(taken), early_.end()};
+    return {static_cast<long>(taken)};
+  }
+  if (!stream_->source().ready(loop::kReadable)) return {-EAGAIN};
+  return stream_->read_socket(into);
+}
+
 long Session::carry_in(std::span<uint8_t> into) {
   if (error_ != 0) return -error_;
   if (ended_) return 0;
-  if (!stream_->source().ready(loop::kReadable)) return -EAGAIN;
-  const loop::Moved moved = stream_->read_socket(into);
+  const loop::Moved moved = take_in(into);
   ended_ = moved.end();
   if (moved.failed()) error_ = moved.error();
   if (!moved.bytes()) return moved.count;
-  // OpenSSL would wait for a whole header, and take one of SSL 2.0.
-  if (received_ == 0 && into[0] != kHandshakeRecord) {
+  // OpenSSL would wait for a whole header, and take one of SSL 2.0. A server may begin with an
+  // alert.
+  const bool tls = into[0] == kHandshakeRecord || (into[0] == kAlertRecord && !server());
+  if (received_ == 0 && !tls) {
     plain_http_ = is_alpha(static_cast<char>(into[0]));  // of a method's name
     error_ = EBADMSG;
     return -EBADMSG;
@@ -116,7 +138,31 @@ int Session::failure() const {
   return error_ != 0 ? error_ : EPROTO;
 }
 
+// OpenSSL numbers the alerts that it was sent by their own numbers, from there on.
+void Session::note_reason() {
+  const unsigned long error = ERR_peek_error();
+  if (ERR_GET_LIB(error) != ERR_LIB_SSL) return;
+  alerted_ = ERR_GET_REASON(error) >= SSL_AD_REASON_OFFSET;
+  reason_ = ERR_reason_error_string(error);
+}
+
+Error Session::parent_failure() {
+  if (error_ == EBADMSG) return Error{Code::kParentPlain};
+  if (error_ == EMSGSIZE) return Error{Code::kParentTls};
+  if (error_ != 0 || ended_) {
+    reason_ = "it broke off";
+    return Error{Code::kParentTls, error_};
+  }
+  note_reason();
+  if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+    reason_ = X509_verify_cert_error_string(SSL_get_verify_result(ssl_.get()));
+    return Error{Code::kParentCertificate};
+  }
+  return Error{alerted_ ? Code::kParentAlert : Code::kParentTls};
+}
+
 Error Session::handshake_failure(int result) {
+  if (!server()) return parent_failure();
   if (plain_http_) return Error{Code::kTlsPlainHttp};
   if (error_ == EMSGSIZE || error_ == EBADMSG) return Error{Code::kTlsFailed};
   if (error_ != 0 || ended_) return Error{Code::kClientGone, error_};
@@ -142,7 +188,7 @@ Session::Progress Session::handshake() {
   SSL_set_msg_callback(ssl_.get(), on_message);
   SSL_set_msg_callback_arg(ssl_.get(), this);
   // A request that came along with the end of the handshake is in OpenSSL's hands.
-  if (SSL_has_pending(ssl_.get()) == 1) stream_->source().suppose(loop::kReadable);
+  if (pending()) stream_->source().suppose(loop::kReadable);
   return {.done = true};
 }
 
@@ -167,10 +213,11 @@ loop::Moved Session::read(std::span<uint8_t> into) {
     filled += static_cast<size_t>(result);
   }
   const int why = result > 0 ? SSL_ERROR_NONE : SSL_get_error(ssl_.get(), result);
+  if (why == SSL_ERROR_SSL && !server()) note_reason();
   ERR_clear_error();
   flush();  // the answer to a key update
   // What it still holds is not announced by the kernel.
-  if (result > 0 && SSL_has_pending(ssl_.get()) == 1) stream_->source().suppose(loop::kReadable);
+  if (result > 0 && pending()) stream_->source().suppose(loop::kReadable);
   if (filled > 0) {
     // The end, or whatever it is, will be said again.
     if (why != SSL_ERROR_NONE && why != SSL_ERROR_WANT_READ) {

@@ -1,7 +1,8 @@
-// The server's side of TLS over a stream's own socket, as a transport that is put on the stream
-// once the handshake is done. Half-closes are carried both ways: our end is a close_notify and a
-// FIN, the client's is its close_notify. A FIN without one is a stream cut short, which anybody on
-// the way could have done: it is an error like a reset (RFC 8446 section 6.1).
+// TLS over a stream's own socket, as a transport that is put on the stream once the handshake is
+// done: the server's side towards a client, the client's towards a parent. Half-closes are carried
+// both ways: our end is a close_notify and a FIN, the peer's is its close_notify. A FIN without one
+// is a stream cut short, which anybody on the way could have done: it is an error like a reset
+// (RFC 8446 section 6.1).
 // Thread: the worker's.   Lifetime: shorter than the stream's, which it follows.
 // Cost: OpenSSL's session, about 14 KiB; a buffer only while a record is incomplete or unsent.
 #pragma once
@@ -17,6 +18,7 @@
 #include "loop/stream.h"
 #include "loop/task.h"
 #include "tls/carrier.h"
+#include "tls/client_context.h"
 #include "tls/peer.h"
 #include "tls/server_context.h"
 
@@ -28,12 +30,19 @@ class Session final : public loop::Transport, private Carrier {
   // so the sessions of a thread share one.
   using Outbox = std::vector<uint8_t>;
 
-  // What a client may send before it is known, with its certificates.
+  // What a peer may send before it is known, with its certificates.
   static constexpr size_t kHandshakeBytesMax = size_t{64} * 1024;
   // Of one write(): what is read at a time.
   static constexpr size_t kWriteBytesMax = size_t{64} * 1024;
 
-  Session(ServerContextPtr context, loop::Stream& stream, Outbox& outbox);
+  // The server's side. `early`: what was read of the stream already, in front of the rest. All of
+  // it is used up by the time that the handshake and what came with it have been read: who hands
+  // the socket to somebody else behind the handshake has to ask pending() first.
+  Session(const ServerContextPtr& context, loop::Stream& stream, Outbox& outbox,
+          std::vector<uint8_t> early = {});
+  // The client's side, towards `parent`.
+  Session(const ClientContextPtr& context, const http::Authority& parent, loop::Stream& stream,
+          Outbox& outbox);
   Session(const Session&) = delete;  // its BIO knows where it is
   Session& operator=(const Session&) = delete;
   ~Session() override;
@@ -48,6 +57,15 @@ class Session final : public loop::Transport, private Carrier {
   };
   Progress handshake();
   Peer peer() const { return read_peer(ssl_.get()); }
+  const char* version() const { return SSL_get_version(ssl_.get()); }  // "TLSv1.3"
+  bool resumed() const { return SSL_session_reused(ssl_.get()) == 1; }
+  // Bytes of the stream that were read and not yet asked for.
+  bool pending() const { return !early_.empty() || SSL_has_pending(ssl_.get()) == 1; }
+
+  // Of the client's side that has failed, in the handshake or behind it: why, in words of OpenSSL;
+  // null: it does not know more. And whether the parent said so, by an alert.
+  const char* reason() const { return reason_; }
+  bool alerted() const { return alerted_; }
 
   void follow(loop::Stream& stream) override { stream_ = &stream; }
   // -ENODATA: the client's FIN came without a close_notify. -EPROTO: what it sent is no TLS.
@@ -57,6 +75,9 @@ class Session final : public loop::Transport, private Carrier {
   bool shutdown_write() override;
 
  private:
+  Session(std::shared_ptr<const void> context, OwnedSsl ssl, loop::Stream& stream, Outbox& outbox);
+  bool server() const { return SSL_is_server(ssl_.get()) == 1; }
+  loop::Moved take_in(std::span<uint8_t> into);
   long carry_in(std::span<uint8_t> into) override;
   long carry_out(std::span<const uint8_t> from) override;
   static void on_message(int written, int version, int type, const void* bytes, size_t size, SSL*,
@@ -66,18 +87,23 @@ class Session final : public loop::Transport, private Carrier {
   loop::Moved settle_promise();
   int failure() const;
   Error handshake_failure(int result);
+  Error parent_failure();
+  void note_reason();
 
   loop::Stream* stream_;
   Outbox& outbox_;
-  const ServerContextPtr context_;  // its callbacks serve this session
+  const std::shared_ptr<const void> context_;  // its callbacks serve this session
   OwnedSsl ssl_;
+  std::vector<uint8_t> early_;   // cipher text that was read before there was a session
   std::vector<uint8_t> unsent_;  // cipher text that the socket did not take
   size_t promised_ = 0;          // plain text in it that write() has not yet called taken
   uint64_t received_ = 0;        // cipher text
   uint32_t key_updates_ = 0;
   int error_ = 0;  // the socket's, which the kernel tells only once
+  const char* reason_ = nullptr;
   bool shaking_hands_ : 1 = true;
   bool plain_http_ : 1 = false;
+  bool alerted_ : 1 = false;
   bool ended_ : 1 = false;    // a FIN was read
   bool closing_ : 1 = false;  // close_notify has been said
 };

@@ -18,12 +18,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 from names import Names, table  # noqa: E402
 from netns import NetNs, Sandbox  # noqa: E402
 from origins import Echo, Listener  # noqa: E402
+from programs import Programs  # noqa: E402
 from proxy import Penstock  # noqa: E402
 from tls import Authority, Nginx  # noqa: E402
 
 TOOLS = ["ip", "nft", "dnsmasq", "prlimit", "openssl", "curl", "git", "nginx", "node", "chromium",
          "certutil", "wget", "nc.openbsd", "ncat", "proxychains4", "apt-get", "apt-ftparchive", "dpkg-deb",
-         "dpkg-scanpackages", "strace", "squid", "tinyproxy", "setpriv", "mount", "tc", "haproxy"]
+         "dpkg-scanpackages", "strace", "squid", "tinyproxy", "setpriv", "mount", "tc", "haproxy",
+         "microsocks"]
 
 
 def pytest_configure(config):
@@ -120,6 +122,12 @@ def listener():
 def echo():
     with contextlib.closing(Echo()) as origin:
         yield origin
+
+
+@pytest.fixture
+def programs():
+    with contextlib.closing(Programs()) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

@@ -154,6 +154,44 @@ def test_what_a_server_says_first_comes_through_even_with_the_parents_answer(pen
     tunnel.receive_to_end()
 
 
+def test_a_reload_leaves_tunnels_whose_parent_is_still_there(penstock, parent):
+    # The parent is at an internal address, which the rule does not open to anybody's names.
+    above, other = (parent(b"HTTP/1.1 200 OK\r\n\r\n") for _ in range(2))
+    proxy = penstock(rules(above.url, allow=["*:443"]))
+    tunnel = proxy.tunnel("a.test:443")
+    proxy.reload(rules(other.url, above.url, allow=["*:443"]))
+    assert not [line for line in proxy.log() if line["error"] == "policy_changed"]
+    # One that goes by another way than the rule has now is one that the rule would refuse.
+    proxy.reload(rules(other.url, allow=["*:443"]))
+    proxy.wait_log(error="policy_changed", parent=above.url.removeprefix("http://"))
+    tunnel.close()
+
+
+def test_a_reload_that_has_no_parents_any_more_ends_their_tunnels(penstock, parent):
+    proxy = penstock(rules(parent(b"HTTP/1.1 200 OK\r\n\r\n").url))
+    tunnel = proxy.tunnel("a.test:443")
+    proxy.reload({})
+    proxy.wait_log(error="policy_changed")
+    tunnel.close()
+
+
+def test_a_reload_that_has_parents_now_ends_tunnels_that_go_straight(penstock, parent, echo):
+    proxy = penstock()
+    tunnel = proxy.tunnel(echo.authority)
+    proxy.reload(rules(parent(b"HTTP/1.1 200 OK\r\n\r\n").url))
+    proxy.wait_log(error="policy_changed", authority=echo.authority)
+    tunnel.close()
+
+
+def test_a_destination_that_keeps_a_parent_waiting_does_not_close_the_way_to_it(penstock, parent):
+    silent = parent(b"")
+    proxy = penstock({**rules(silent.url), "timeouts": {"dial": "100ms", "attempt": "100ms"},
+                      "breaker": {"minimum": 2, "pause": "1m", "pause_max": "1m"}})
+    for _ in range(5):
+        assert proxy.refusal("a.test:443").word == "parent_timeout"
+    assert len(silent.asked) == 5
+
+
 def test_a_proxy_is_not_its_own_parent(penstock):
     proxy = penstock(rules("http://127.0.0.1:1"))
     proxy.reload(rules(url(proxy)))

@@ -4,12 +4,14 @@ import contextlib
 import ipaddress
 import socket
 import struct
-import subprocess
 
 import pytest
 
 import socks
+from programs import both, free_port
+from secure import SecureSocket
 from test_clients import run
+from test_https import context_for
 from wire import connect_head, eventually, parse_reply, read_exactly, read_reply, read_to_end
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
@@ -264,6 +266,129 @@ def test_a_reload_that_promises_a_header_ends_tunnels_without_one(penstock, list
     tunnel.close()
 
 
+# With TLS: the header comes in front of the ClientHello.
+
+@pytest.fixture(scope="module")
+def certificate(authority):
+    return authority.issue("proxy.test", "127.0.0.1")
+
+
+def trusted_and_secure(certificate):
+    files, key = certificate
+    return [{"address": "127.0.0.1:0", "proxy_protocol": {"from": ["127.0.0.1"]},
+             "tls": {"certificates": [{"certificate": str(files), "key": str(key)}]}}]
+
+
+class Piecewise:
+    """A socket whose first words leave in pieces, behind a header."""
+
+    def __init__(self, sock, header, cut):
+        self._sock, self._header, self._cut = sock, header, cut
+
+    def sendall(self, data):
+        if self._header is None:
+            return self._sock.sendall(data)
+        whole, self._header = self._header + data, None
+        sizes = {"together": [len(whole)], "in half": [len(whole) // 2], "bytewise": []}[self._cut]
+        for size in sizes or [1] * len(whole):
+            self._sock.sendall(whole[:size])
+            whole = whole[size:]
+        return self._sock.sendall(whole)
+
+    def __getattr__(self, name):
+        return getattr(self._sock, name)
+
+
+@pytest.mark.parametrize("cut", ["together", "in half", "bytewise"])
+@pytest.mark.parametrize("version", [version1, version2], ids=["v1", "v2"])
+def test_tls_may_follow_a_header(penstock, certificate, authority, echo, version, cut):
+    proxy = penstock({"listeners": trusted_and_secure(certificate)})
+    sock = proxy.socket()
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    wire = Piecewise(sock, version("192.0.2.7"), cut)
+    secure = SecureSocket(wire, context_for(authority), "proxy.test")
+    secure.sendall(connect_head(echo.authority) + b"early")
+    assert read_reply(secure).status == 200
+    assert read_exactly(secure, 5) == b"early"
+    secure.close()
+    line = proxy.wait_log(client="192.0.2.7:4242")[0]
+    assert line["tls"]["sni"] == "proxy.test" and line["peer"].startswith("127.0.0.1:")
+
+
+@pytest.mark.parametrize("first, word", [
+    (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(40), "no_proxy_header"),
+    (version1("192.0.2.7") + b"\x05\x01\x00", "tls_failed"),
+    (version1("192.0.2.7") + connect_head("127.0.0.1:1"), "plain_http_on_tls_port")])
+def test_what_follows_a_header_must_be_tls(penstock, certificate, first, word):
+    proxy = penstock({"listeners": trusted_and_secure(certificate)})
+    sock = proxy.socket()
+    sock.sendall(first)
+    said = read_to_end(sock)[0]
+    assert proxy.wait_log(error=word)
+    if word == "plain_http_on_tls_port":
+        assert parse_reply(said).word == word
+
+
+def test_h2_may_follow_a_header_and_tls(penstock, certificate, authority):
+    proxy = penstock({"listeners": trusted_and_secure(certificate)})
+    context = context_for(authority)
+    context.set_alpn_protocols(["h2"])
+    wire = Piecewise(proxy.socket(), version2("192.0.2.7"), "together")
+    secure = SecureSocket(wire, context, "proxy.test")
+    assert secure.tls.selected_alpn_protocol() == "h2"
+    secure.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5))
+    assert read_exactly(secure, 9)[3] == 4  # SETTINGS
+    secure.close()
+    assert proxy.wait_log(client="192.0.2.7:4242", protocol="h2")
+
+
+# With parents: they are told before they are asked.
+
+def to_parent(version, url, **more):
+    return {"policy": {"rules": [{"name": "told", "allow": ["*:443", "127.0.0.0/8:1-65535"],
+                                  "via": [url], "proxy_protocol": version}]}, **more}
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_a_parent_is_told_before_it_is_asked(penstock, listener, version):
+    parent = listener()
+    proxy = penstock(to_parent(version, f"http://{parent.authority}"))
+    sock = proxy.socket()
+    sock.sendall(connect_head("app.test:443"))
+    conn = parent.accept()
+    said = read_header(conn)
+    assert said[:3] == (int(version[1]), *sock.getsockname())
+    if version == "v2":
+        assert said[3][2] == b"app.test"
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += read_exactly(conn, 1)
+    assert head.startswith(b"CONNECT app.test:443 ")
+    conn.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    assert read_reply(sock).status == 200
+    # And not once more in front of the tunnel.
+    sock.sendall(b"first")
+    assert read_exactly(conn, 5) == b"first"
+
+
+@pytest.mark.parametrize("scheme", ["http", "https", "socks5h"])
+def test_a_penstock_above_knows_the_client_of_one_below(penstock, certificate, authority, echo,
+                                                       scheme):
+    listeners = trusted_and_secure(certificate) if scheme == "https" else TRUSTED
+    above = penstock({"listeners": listeners})
+    url = f"{scheme}://%s:%d" % above.address
+    below = penstock(to_parent("v2", url, parents={"ca": str(authority.ca)},
+                               listeners=[{**TRUSTED[0]}]))
+    sock, reply = announced(below, version2("192.0.2.7"), echo.authority)
+    assert reply.status == 200
+    sock.sendall(b"through both")
+    assert read_exactly(sock, 12) == b"through both"
+    sock.close()
+    line = above.wait_log(client="192.0.2.7:4242", outcome="closed")[0]
+    seen = below.wait_log(client="192.0.2.7:4242", outcome="closed")[0]
+    assert line["announced"]["unique_id"] == seen["id"]
+
+
 # By programs that people use.
 
 def test_curl_sends_a_header(penstock):
@@ -274,76 +399,76 @@ def test_curl_sends_a_header(penstock):
     assert line["peer"] == line["client"]
 
 
-@pytest.fixture
-def programs(tmp_path):
-    """Starts programs that listen on a port; they end with the test."""
-    with contextlib.ExitStack() as stack:
-        def start(command, port):
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL,
-                                       stderr=open(tmp_path / f"{command[0]}.err", "wb"))
-            stack.callback(lambda: (process.kill(), process.wait()))
-
-            def listens():
-                assert process.poll() is None, (tmp_path / f"{command[0]}.err").read_text()
-                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-                    return True
-            eventually(listens, command[0])
-        yield start
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
-HAPROXY = """
-defaults
-  mode tcp
-  timeout connect 30s
-  timeout client 30s
-  timeout server 30s
-listen gate
-  bind 127.0.0.1:@PORT@
-  server penstock @PROXY@ @SEND@
-"""
-
-
-@pytest.mark.parametrize("send", [
-    "send-proxy", "send-proxy-v2",
-    "send-proxy-v2 proxy-v2-options unique-id,crc32c,authority"], ids=["v1", "v2", "options"])
-def test_haproxy_in_front(penstock, programs, echo, tmp_path, send):
-    proxy = penstock({"listeners": TRUSTED})
-    port = free_port()
-    (tmp_path / "haproxy.cfg").write_text(HAPROXY.replace("@PORT@", str(port))
-                                          .replace("@PROXY@", "%s:%d" % proxy.address)
-                                          .replace("@SEND@", send))
-    programs(["haproxy", "-db", "-f", str(tmp_path / "haproxy.cfg")], port)
+def carry_through(port, echo):
+    """A tunnel to the echo by a port of the machine's: the address of its client."""
     with socket.create_connection(("127.0.0.1", port)) as sock:
         client = "%s:%d" % sock.getsockname()
         sock.sendall(connect_head(echo.authority))
         assert read_reply(sock).status == 200
         sock.sendall(b"through both")
         assert read_exactly(sock, 12) == b"through both"
+    return client
+
+
+GATE = """
+listen gate
+  bind 127.0.0.1:@PORT@
+  server penstock {}:{} {}
+"""
+
+
+@pytest.mark.parametrize("send", [
+    "send-proxy", "send-proxy-v2",
+    "send-proxy-v2 proxy-v2-options unique-id,crc32c,authority"], ids=["v1", "v2", "options"])
+def test_haproxy_in_front(penstock, programs, echo, send):
+    proxy = penstock({"listeners": TRUSTED})
+    port = programs.haproxy(GATE.format(*proxy.address, send))
+    client = carry_through(port, echo)
     line = proxy.wait_log(client=client, outcome="closed")[0]
     assert line["peer"] != client
 
 
+@pytest.mark.parametrize("send", ["send-proxy", "send-proxy-v2"])
+def test_haproxy_in_front_of_a_tls_listener(penstock, programs, certificate, authority, echo, send):
+    """It announces its client, then speaks TLS itself."""
+    proxy = penstock({"listeners": trusted_and_secure(certificate)})
+    port = programs.haproxy(GATE.format(
+        *proxy.address, f"{send} ssl ca-file {authority.ca} verify required sni str(proxy.test)"))
+    client = carry_through(port, echo)
+    line = proxy.wait_log(client=client)[0]
+    assert line["peer"] != client and line["tls"]["sni"] == "proxy.test"
+
+
 @pytest.mark.parametrize("version", ["v1", "v2"])
-def test_haproxy_behind(penstock, programs, tmp_path, version):
-    port = free_port()
-    (tmp_path / "haproxy.cfg").write_text(f"""
-defaults
-  mode http
-  timeout connect 30s
-  timeout client 30s
-  timeout server 30s
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_haproxy_before_the_parent(penstock, programs, certificate, authority, echo, version,
+                                   scheme):
+    """accept-proxy, and on to a penstock that it announces the same client to."""
+    above = penstock({"listeners": TRUSTED})
+    secure = f"ssl crt {programs.write('pair.pem', both(certificate))}" if scheme == "https" else ""
+    port = programs.haproxy(f"""
+listen gate
+  bind 127.0.0.1:@PORT@ accept-proxy {secure}
+  server penstock {above.address[0]}:{above.address[1]} send-proxy-v2
+""")
+    below = penstock(to_parent(version, f"{scheme}://127.0.0.1:{port}",
+                               parents={"ca": str(authority.ca)}))
+    tunnel = below.tunnel(echo.authority)
+    client = "%s:%d" % tunnel.sock.getsockname()
+    assert tunnel.echoes()
+    tunnel.close()
+    assert above.wait_log(client=client, authority=echo.authority)
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_haproxy_behind(penstock, programs, version):
+    port = programs.haproxy("""
 frontend origin
-  bind 127.0.0.1:{port} accept-proxy
+  mode http
+  bind 127.0.0.1:@PORT@ accept-proxy
   http-request return status 200 content-type text/plain lf-string "%[src]:%[src_port]"
 """)
     proxy = penstock(announcing(version))
-    programs(["haproxy", "-db", "-f", str(tmp_path / "haproxy.cfg")], port)
     tunnel = proxy.tunnel(f"127.0.0.1:{port}")
     tunnel.sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
     body = read_to_end(tunnel.sock)[0]
@@ -372,7 +497,7 @@ http {{
 }}
 """)
     proxy = penstock(announcing(version))
-    programs(["nginx", "-c", str(tmp_path / "nginx.conf"), "-e", str(tmp_path / "error.log")], port)
+    programs.start(["nginx", "-c", tmp_path / "nginx.conf", "-e", tmp_path / "error.log"], port)
     tunnel = proxy.tunnel(f"127.0.0.1:{port}")
     tunnel.sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
     body = read_to_end(tunnel.sock)[0]

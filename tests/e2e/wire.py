@@ -1,5 +1,6 @@
 """The client's end of the wire: raw bytes out, strictly read replies back."""
 
+import re
 import select
 import socket
 import struct
@@ -42,7 +43,7 @@ class Reply:
 
     @property
     def error(self):
-        """The error type of Proxy-Status (RFC 9209), or None."""
+        """The error type of Proxy-Status (RFC 9209), or None: ours, which is the last one's."""
         return self._parameter("error")
 
     @property
@@ -51,11 +52,12 @@ class Reply:
         return (self._parameter("details") or "").strip('"') or None
 
     def _parameter(self, name):
-        for part in self.fields.get("proxy-status", "").split(";"):
+        last = None
+        for part in re.split("[;,]", self.fields.get("proxy-status", "")):
             key, _, value = part.strip().partition("=")
             if key == name:
-                return value
-        return None
+                last = value
+        return last
 
 
 def parse_reply(raw):
