@@ -13,9 +13,9 @@ using testing::StartsWith;
 // One end of the wire is the client, the other is the parent.
 class Parents : public Session {
  protected:
-  std::string through(const Origin& parent) const {
-    return "policy: {rules: [{name: out, allow: ['*:443', '192.0.2.1:443'], via: ['http://me:pw@" +
-           parent.at().text() + "']}]}";
+  std::string through(const Origin& parent, const std::string& scheme = "http") const {
+    return "policy: {rules: [{name: out, allow: ['*:443', '192.0.2.1:443'], via: ['" + scheme +
+           "://me:pw@" + parent.at().text() + "']}]}";
   }
   // A client whose request has arrived at the parent.
   std::pair<Peer, Peer> asked(const Origin& parent, std::string_view behind = "") {
@@ -56,6 +56,55 @@ TEST_F(Parents, CarryTheTunnelBehindTheirAnswerHoweverItIsCut) {
   expect_ending("closed", "", 200);
   EXPECT_EQ(lines_[0]["parent"], parent.at().text());
   EXPECT_EQ(lines_[0]["authority"], "a.test:443");
+}
+
+TEST_F(Parents, ThatSpeakSocksAreAskedStepByStepHoweverTheirAnswersAreCut) {
+  using namespace std::string_literals;
+  const Origin parent;
+  begin(through(parent, "socks5h"));
+  Peer client = ask("a.test:443", "early");
+  Peer far = until_accepted(parent);
+  const auto answer = [&](const std::string& asked, const std::string& words) {
+    until_heard(far, asked);
+    for (const char byte : words) {
+      EXPECT_EQ(client.heard(), "");
+      far.say({&byte, 1});
+      settle_turns();
+    }
+  };
+  answer("\5\2\0\2"s, "\5\2"s);
+  answer("\1\2me\2pw"s, "\1\0"s);
+  answer("\5\1\0\3\6a.test\1\xbb"s, "\5\0\0\3\1x\0\0"s);
+  until_heard(client, kEstablished);
+  until_heard(far, "early");
+  client.end();
+  until_over(far);
+  far.end();
+  until_over(client);
+  expect_ending("closed", "", 200);
+}
+
+TEST_F(Parents, ThatSpeakSocksMaySpeakFirst) {
+  using namespace std::string_literals;
+  const Origin parent;
+  begin(through(parent, "socks5h"));
+  Peer client = ask("a.test:443");
+  Peer far = until_accepted(parent);
+  until_heard(far, "\5\2\0\2"s);
+  far.say("\5\0"s);
+  until_heard(far, "\5\1\0\3\6a.test\1\xbb"s);
+  far.say("\5\0\0\1\0\0\0\0\0\0hello"s);
+  until_heard(client, std::string(kEstablished) + "hello");
+}
+
+TEST_F(Parents, ThatSpeakSocksAreLeftWhenTheClientLeaves) {
+  const Origin parent;
+  begin(through(parent, "socks5h"));
+  Peer client = ask("a.test:443");
+  Peer far = until_accepted(parent);
+  client.reset();
+  until_over(far);
+  expect_ending("left", "client_gone", 0);
 }
 
 TEST_F(Parents, MaySpeakFirst) {
