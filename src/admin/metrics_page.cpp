@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "admin/key_metrics.h"
 #include "observe/prometheus.h"
 #include "session/story.h"
 
@@ -222,7 +223,7 @@ void quotas(PrometheusText& text, const Snapshot& snapshot) {
 
 void logins(PrometheusText& text, const Snapshot& snapshot) {
   constexpr std::array<std::string_view, session::kLoginResultCount> kResults = {
-      "accepted", "cached", "rejected", "limited", "busy"};
+      "accepted", "cached", "rejected", "limited", "busy", "failed"};
   text.metric("penstock_authentications_total", "counter",
               "Clients that were identified or not, by provider and what became of it.");
   for (size_t provider = 0; provider < identity::kProviderCount; ++provider) {
@@ -382,6 +383,7 @@ std::string metrics_page(const Snapshot& snapshot) {
   admission(text, snapshot);
   quotas(text, snapshot);
   logins(text, snapshot);
+  key_metrics(text, snapshot);
   memory(text, snapshot);
   populations(text, snapshot);
   window(text, snapshot);

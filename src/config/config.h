@@ -200,11 +200,14 @@ Snapshot defaults();
 std::expected<Snapshot, Faults> parse(std::string_view text, std::string_view file);
 
 // The same configuration with the files of `identity:` read, or all that is wrong with them.
-std::expected<Snapshot, Faults> with_identity(Snapshot config);
+// `before`: what was in force until now, or null; keys that it has fetched are taken over.
+std::expected<Snapshot, Faults> with_identity(Snapshot config,
+                                              const identity::Book* before = nullptr);
 
 // Reads `path`, parses it and reads the files that it names. An unreadable file is a fault without
 // a place.
-std::expected<Snapshot, Faults> load(const std::string& path);
+std::expected<Snapshot, Faults> load(const std::string& path,
+                                     const identity::Book* before = nullptr);
 
 // "file:line:column: message", one line per fault.
 std::string describe(const Faults& faults, std::string_view file);

@@ -135,6 +135,19 @@ TEST(Faults, NameProvidersOfIdentityThatCannotWork) {
       {"identity: [{jwt: /a/b, issuer: c}]", "2:12: identity[0]: jwt needs audience beside it"},
       {"identity: [{jwt: /a/b, issuer: c, audience: [d], leeway: 6m}]",
        "2:58: identity[0].leeway: found \"6m\"; expected at least 0s and at most 5m"},
+      {"identity: [{jwt: jwks.json, issuer: c, audience: [d]}]",
+       "2:18: identity[0].jwt: found \"jwks.json\"; expected the path of a file from the root on, "
+       "or "
+       "a URL such as https://login.example.com/keys"},
+      {"identity: [{jwt: 'http://a.example/keys', issuer: c, audience: [d]}]",
+       "2:18: identity[0].jwt: this URL is not encrypted and leaves this machine, so that anybody "
+       "on the way could answer; use https://"},
+      {"identity: [{jwt: /a/b, ca: /c, issuer: c, audience: [d]}]",
+       "2:28: identity[0].ca: has no meaning where keys come from a file; remove it, or write a "
+       "URL "
+       "for jwt"},
+      {"identity: [{jwt: 'https://a.example/keys', refresh: 10s, issuer: c, audience: [d]}]",
+       "2:53: identity[0].refresh: found \"10s\"; expected at least 1m and at most 24h"},
       {"identity: [{certificate: cn}]",
        "2:26: identity[0].certificate: found \"cn\"; expected subject, dns, email, uri or spiffe"},
       {"limits: {failed_logins: 0/s}",

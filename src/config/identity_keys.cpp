@@ -26,7 +26,10 @@ constexpr Key<ProviderSpec> kProviderKeys[] = {
     key<ProviderSpec, WordType<kFields>, &ProviderSpec::certificate>("certificate"),
     key<ProviderSpec, FileType, &ProviderSpec::basic>("basic"),
     key<ProviderSpec, FileType, &ProviderSpec::groups_file>("groups_file"),
-    key<ProviderSpec, FileType, &ProviderSpec::jwt>("jwt"),
+    key<ProviderSpec, FileOrUrlType, &ProviderSpec::jwt>("jwt"),
+    key<ProviderSpec, FileType, &ProviderSpec::ca>("ca"),
+    key<ProviderSpec, DurationType<100, 30 * kSecond>, &ProviderSpec::timeout>("timeout"),
+    key<ProviderSpec, DurationType<60 * kSecond, kDay>, &ProviderSpec::refresh>("refresh"),
     key<ProviderSpec, NameType, &ProviderSpec::issuer>("issuer"),
     key<ProviderSpec, NameList, &ProviderSpec::audience>("audience"),
     key<ProviderSpec, NameType, &ProviderSpec::identity_claim>("identity_claim"),
@@ -52,7 +55,8 @@ const std::vector<Kind>& kinds() {
       {Provider::kJwt,
        "jwt",
        {"issuer", "audience"},
-       {"identity_claim", "groups_claim", "leeway", "realm", "cache", "groups"}},
+       {"identity_claim", "groups_claim", "leeway", "realm", "cache", "groups", "ca", "timeout",
+        "refresh"}},
   };
   return kKinds;
 }
@@ -78,6 +82,18 @@ const Kind* kind_of(const Node& node, const Path& path, Faults& faults) {
   return out;
 }
 
+// What says how a URL is asked stands beside none.
+void check_url_keys(const Node& node, const Path& path, const ProviderSpec& spec, Faults& faults) {
+  if (spec.kind != Provider::kJwt || spec.jwt.value.empty() || identity::is_url(spec.jwt.value))
+    return;
+  for (const std::string_view name : {"ca", "timeout", "refresh"}) {
+    const Node* const value = node.find(name);
+    if (value == nullptr) continue;
+    blame(*value, Path(path, name),
+          "has no meaning where keys come from a file; remove it, or write a URL for jwt", faults);
+  }
+}
+
 }  // namespace
 
 void ProviderType::read(const Node& node, const Path& path, Faults& faults, ProviderSpec& out) {
@@ -87,6 +103,7 @@ void ProviderType::read(const Node& node, const Path& path, Faults& faults, Prov
   const Kind* const kind = kind_of(node, path, faults);
   if (kind == nullptr) return;
   out.kind = kind->provider;
+  check_url_keys(node, path, out, faults);
   for (const std::string_view name : kind->needs) {
     if (node.find(name) != nullptr) continue;
     blame(node, path, std::string(kind->name) + " needs " + std::string(name) + " beside it",

@@ -76,9 +76,9 @@ std::expected<Snapshot, Faults> parse(std::string_view text, std::string_view fi
   return config;
 }
 
-std::expected<Snapshot, Faults> with_identity(Snapshot config) {
+std::expected<Snapshot, Faults> with_identity(Snapshot config, const identity::Book* before) {
   if (config->identity_specs.empty()) return config;
-  auto book = identity::Book::open(config->identity_specs);
+  auto book = identity::Book::open(config->identity_specs, before);
   if (!book) {
     Faults faults = std::move(book.error());
     sort(faults);
@@ -89,7 +89,7 @@ std::expected<Snapshot, Faults> with_identity(Snapshot config) {
   return out;
 }
 
-std::expected<Snapshot, Faults> load(const std::string& path) {
+std::expected<Snapshot, Faults> load(const std::string& path, const identity::Book* before) {
   const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "re"));
   if (file == nullptr) return unreadable(std::strerror(errno));
   std::string text;
@@ -104,7 +104,7 @@ std::expected<Snapshot, Faults> load(const std::string& path) {
   }
   auto config = parse(text, path);
   if (!config) return config;
-  return with_identity(std::move(*config));
+  return with_identity(std::move(*config), before);
 }
 
 Snapshot defaults() {

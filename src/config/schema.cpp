@@ -264,7 +264,10 @@ std::string schema() {
         "certificate": {"description": "The part of a client's certificate that is its identity.", "enum": ["subject", "dns", "email", "uri", "spiffe"]},
         "basic": {"$ref": "#/$defs/file", "description": "A file of users, user:hash a line; yescrypt, bcrypt or SHA-512."},
         "groups_file": {"$ref": "#/$defs/file", "description": "A file of groups, group: user user a line."},
-        "jwt": {"$ref": "#/$defs/file", "description": "A file with a JSON Web Key Set of public keys."},
+        "jwt": {"$ref": "#/$defs/file_or_url", "description": "A JSON Web Key Set of public keys: a file, or the URL that the issuer publishes it at."},
+        "ca": {"$ref": "#/$defs/file", "description": "PEM: those who sign for the server at a URL; absent: the system's."},
+        "timeout": {"$ref": "#/$defs/duration", "description": "For an answer from a URL: 100ms to 30s.", "default": "5s"},
+        "refresh": {"$ref": "#/$defs/duration", "description": "Keys at a URL are fetched again after so long at most: 1m to 24h.", "default": "15m"},
         "issuer": {"$ref": "#/$defs/name", "description": "What a token's iss must be."},
         "audience": {"description": "One of these must be in a token's aud.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/name"}},
         "identity_claim": {"$ref": "#/$defs/name", "description": "The claim that is the identity; /a/b: b in a.", "default": "sub"},
@@ -330,6 +333,7 @@ std::string schema() {
     "method": {"description": "A method in capitals, or plain for all but CONNECT.", "type": "string", "pattern": "^([A-Z]+|plain)$"},
     "name": {"description": "1 to 128 bytes on one line.", "type": "string", "minLength": 1, "maxLength": 128},
     "realm": {"description": "1 to 128 printable ASCII characters without quotes and backslashes.", "type": "string", "pattern": "^[ !#-\\[\\]-~]{1,128}$"},
+    "file_or_url": {"description": "The path of a file, from the root on, or a URL: https://, or http:// to this machine.", "type": "string", "pattern": "^(/(.*/)?[^/]+|https://.+|http://(localhost|127\\.|\\[::1\\]).*)$", "examples": ["/etc/penstock/jwks.json", "https://login.example.com/keys"]},
     "file": {"description": "The path of a file, from the root on.", "type": "string", "pattern": "^/(.*/)?[^/]+$", "examples": ["/etc/penstock/users"]},
     "log_target": {"description": "stdout, stderr, off or the path of a file.", "type": "string", "pattern": "^(stdout|stderr|off|.*/.*[^/])$"}
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/ascii.h"
+#include "fetch/url.h"
 
 namespace penstock::config {
 namespace {
@@ -126,6 +127,34 @@ void read_file_path(const Node& node, const Path& path, Faults& faults, Located<
   if (text == nullptr) return;
   if (text->starts_with('/') && !text->ends_with('/') && !text->contains('\0')) {
     out = {*text, node.place};
+  } else {
+    blame_expected(node, path, kWhat, faults);
+  }
+}
+
+// Of the proxy's own: what it asks there, it believes.
+void read_url(const Node& node, const Path& path, Faults& faults, Located<std::string>& out) {
+  const std::string* text = text_of(node, path, "a URL such as https://login.example.com/", faults);
+  if (text == nullptr) return;
+  const auto url = fetch::parse_url(*text);
+  if (url) {
+    out = {*text, node.place};
+  } else {
+    // Not the text: it may hold a secret.
+    blame(node, path, "this URL " + url.error(), faults);
+  }
+}
+
+void read_file_or_url(const Node& node, const Path& path, Faults& faults,
+                      Located<std::string>& out) {
+  constexpr std::string_view kWhat =
+      "the path of a file from the root on, or a URL such as https://login.example.com/keys";
+  const std::string* text = text_of(node, path, kWhat, faults);
+  if (text == nullptr) return;
+  if (identity::is_url(*text)) {
+    read_url(node, path, faults, out);
+  } else if (text->starts_with('/')) {
+    read_file_path(node, path, faults, out);
   } else {
     blame_expected(node, path, kWhat, faults);
   }

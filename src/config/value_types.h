@@ -20,6 +20,9 @@ void read_name(const Node& node, const Path& path, Faults& faults, std::string& 
 void read_realm(const Node& node, const Path& path, Faults& faults, std::string& out);
 void read_log_target(const Node& node, const Path& path, Faults& faults, std::string& out);
 void read_file_path(const Node& node, const Path& path, Faults& faults, Located<std::string>& out);
+void read_url(const Node& node, const Path& path, Faults& faults, Located<std::string>& out);
+void read_file_or_url(const Node& node, const Path& path, Faults& faults,
+                      Located<std::string>& out);
 void read_bandwidth(const Node& node, const Path& path, Faults& faults, uint64_t& out);
 void read_count_rate(const Node& node, const Path& path, Faults& faults, admission::Ration& out);
 void read_size_rate(const Node& node, const Path& path, Faults& faults, admission::Ration& out);
@@ -51,6 +54,7 @@ PENSTOCK_VALUE_TYPE(AuthorityType, http::Authority, read_authority, "authority")
 PENSTOCK_VALUE_TYPE(NameType, std::string, read_name, "name");
 PENSTOCK_VALUE_TYPE(RealmType, std::string, read_realm, "realm");
 PENSTOCK_VALUE_TYPE(FileType, Located<std::string>, read_file_path, "file");
+PENSTOCK_VALUE_TYPE(FileOrUrlType, Located<std::string>, read_file_or_url, "file_or_url");
 PENSTOCK_VALUE_TYPE(LogTargetType, std::string, read_log_target, "log_target");
 PENSTOCK_VALUE_TYPE(BandwidthType, uint64_t, read_bandwidth, "bandwidth");
 PENSTOCK_VALUE_TYPE(CountRateType, admission::Ration, read_count_rate, "count_rate");

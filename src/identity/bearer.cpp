@@ -1,26 +1,22 @@
-// Bearer (RFC 6750): a JSON Web Token that is checked against a file of keys.
+// Bearer (RFC 6750): a JSON Web Token that is checked against keys, of a file or fetched from a
+// URL.
 #include <algorithm>
 
 #include "identity/checker.h"
 #include "identity/held.h"
 #include "identity/jwt.h"
-#include "identity/keyed_hash.h"
+#include "identity/key_source.h"
 #include "identity/read_file.h"
 
 namespace penstock::identity {
 namespace {
 
-struct Keys {
-  Digest digest;  // of what they were read from: part of every answer's basis
-  KeySet set;
-};
-
-std::expected<Keys, std::string> read(const std::string& path) {
+std::expected<KeysPtr, std::string> read(const std::string& path) {
   auto text = read_file(path, kKeySetBytesMax);
   if (!text) return std::unexpected(path + ": " + text.error());
-  auto set = KeySet::parse(*text);
-  if (!set) return std::unexpected(path + ": " + set.error());
-  return Keys{sha256(*text), std::move(*set)};
+  auto keys = read_keys(*text);
+  if (!keys) return std::unexpected(path + ": " + keys.error());
+  return keys;
 }
 
 // Everything but the keys, in one text. Lengths are in front, so that no two settings read alike.
@@ -38,27 +34,34 @@ std::string settings_of(const ProviderSpec& spec) {
   return out;
 }
 
-class Bearer final : public Checker {
+class Bearer : public Checker {
  public:
-  Bearer(const ProviderSpec& spec, FileState state, Keys keys)
+  explicit Bearer(const ProviderSpec& spec)
       : spec_(spec),
         rules_{spec.issuer, spec.audience, spec.identity_claim, spec.groups_claim, spec.leeway},
-        settings_(settings_of(spec)),
-        state_(state),
-        keys_(std::make_shared<const Keys>(std::move(keys))) {}
+        settings_(settings_of(spec)) {}
 
   Provider provider() const override { return Provider::kJwt; }
   http::AuthScheme scheme() const override { return http::AuthScheme::kBearer; }
 
   std::string basis(std::string_view) const override {
-    const auto keys = keys_.get();
-    return settings_ + std::string(keys->digest.begin(), keys->digest.end());
+    const KeysPtr held = keys();
+    if (!held) return settings_;
+    return settings_ + std::string(held->digest.begin(), held->digest.end());
   }
 
   Checked check(std::string_view token, int64_t now) const override {
-    const auto keys = keys_.get();
-    auto holder = check_token(token, keys->set, rules_, now);
+    const KeysPtr held = keys();
+    if (!held) {
+      return {.who = std::unexpected(Code::kKeysMissing),
+              .why = "the keys of its issuer could not be fetched yet",
+              .later = awaits_more()};
+    }
+    auto holder = check_token(token, held->set, rules_, now);
     if (!holder) {
+      if (holder.error() == JwtFault::kUnknownKey && awaits_more()) {
+        return {.who = std::unexpected(Code::kKeysMissing), .later = true};
+      }
       const bool expired = holder.error() == JwtFault::kExpired;
       return {std::unexpected(expired ? Code::kTokenExpired : Code::kCredentialsRejected),
               {},
@@ -79,23 +82,56 @@ class Bearer final : public Checker {
     return refused ? out + ", error=\"invalid_token\"" : out;
   }
 
+ protected:
+  virtual KeysPtr keys() const = 0;  // null: none have been read yet
+  // A token names a key that is not there: it will be soon, or will not.
+  virtual bool awaits_more() const = 0;
+
+  const ProviderSpec spec_;
+
+ private:
+  const JwtRules rules_;
+  const std::string settings_;
+};
+
+class BearerByFile final : public Bearer {
+ public:
+  BearerByFile(const ProviderSpec& spec, FileState state, KeysPtr keys)
+      : Bearer(spec), state_(state), keys_(std::move(keys)) {}
+
   std::optional<News> refresh() const override {
     const FileState state = state_of(spec_.jwt.value);
     if (state == state_) return std::nullopt;
     state_ = state;
     auto keys = read(spec_.jwt.value);
     if (!keys) return News{false, keys.error() + "; the keys in force stay as they were"};
-    const size_t count = keys->set.size();
-    keys_.set(std::make_shared<const Keys>(std::move(*keys)));
+    const size_t count = (*keys)->set.size();
+    keys_.set(std::move(*keys));
     return News{true, spec_.jwt.value + " was read again: " + std::to_string(count) + " keys"};
   }
 
+ protected:
+  KeysPtr keys() const override { return keys_.get(); }
+  bool awaits_more() const override { return false; }
+
  private:
-  const ProviderSpec spec_;
-  const JwtRules rules_;
-  const std::string settings_;
   mutable FileState state_;  // of the thread that refreshes
   mutable Held<Keys> keys_;
+};
+
+class BearerByUrl final : public Bearer {
+ public:
+  BearerByUrl(const ProviderSpec& spec, KeySourcePtr source)
+      : Bearer(spec), source_(std::move(source)) {}
+
+  std::optional<News> refresh() const override { return source_->news(); }
+
+ protected:
+  KeysPtr keys() const override { return source_->keys(); }
+  bool awaits_more() const override { return source_->awaits_more(Clock::now()); }
+
+ private:
+  const KeySourcePtr source_;
 };
 
 }  // namespace
@@ -104,7 +140,11 @@ std::expected<CheckerPtr, Faults> open_jwt(const ProviderSpec& spec) {
   const FileState state = state_of(spec.jwt.value);
   auto keys = read(spec.jwt.value);
   if (!keys) return std::unexpected(Faults{{spec.jwt.place, keys.error()}});
-  return std::make_shared<const Bearer>(spec, state, std::move(*keys));
+  return std::make_shared<const BearerByFile>(spec, state, std::move(*keys));
+}
+
+std::expected<CheckerPtr, Faults> open_jwt(const ProviderSpec& spec, KeySourcePtr source) {
+  return std::make_shared<const BearerByUrl>(spec, std::move(source));
 }
 
 }  // namespace penstock::identity

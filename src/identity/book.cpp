@@ -3,12 +3,37 @@
 #include <algorithm>
 #include <utility>
 
+#include "identity/read_file.h"
 #include "policy/address_class.h"
 #include "policy/askers.h"
 
 namespace penstock::identity {
 
-std::expected<Book::Entry, Faults> Book::entry_of(const ProviderSpec& spec) {
+// One for each URL, however many name it, and the one that was there before: a reload while the
+// issuer cannot be reached loses no key.
+KeySourcePtr Book::key_source_of(const ProviderSpec& spec, const Book* before) {
+  const KeySource::Spec wanted{spec.jwt.value, spec.ca.value, spec.refresh, spec.timeout};
+  const auto among = [&](const std::vector<KeySourcePtr>& known) {
+    const auto is_it = [&](const KeySourcePtr& source) { return source->spec() == wanted; };
+    const auto found = std::ranges::find_if(known, is_it);
+    return found == known.end() ? nullptr : *found;
+  };
+  if (auto mine = among(key_sources_)) return mine;
+  KeySourcePtr out = before != nullptr ? among(before->key_sources_) : nullptr;
+  if (!out) out = std::make_shared<KeySource>(wanted);
+  return key_sources_.emplace_back(std::move(out));
+}
+
+std::expected<CheckerPtr, Faults> Book::checker_of(const ProviderSpec& spec, const Book* before) {
+  if (spec.kind == Provider::kBasic) return open_basic(spec);
+  if (!is_url(spec.jwt.value)) return open_jwt(spec);
+  if (auto fault = fault_of_roots(spec.ca.value)) {
+    return std::unexpected(Faults{{spec.ca.place, std::move(*fault)}});
+  }
+  return open_jwt(spec, key_source_of(spec, before));
+}
+
+std::expected<Book::Entry, Faults> Book::entry_of(const ProviderSpec& spec, const Book* before) {
   Entry out;
   out.provider = spec.kind;
   Faults faults;
@@ -24,7 +49,7 @@ std::expected<Book::Entry, Faults> Book::entry_of(const ProviderSpec& spec) {
       break;
     case Provider::kBasic:
     case Provider::kJwt: {
-      auto checker = spec.kind == Provider::kBasic ? open_basic(spec) : open_jwt(spec);
+      auto checker = checker_of(spec, before);
       if (checker) out.checker = std::move(*checker);
       if (!checker) faults = std::move(checker.error());
       break;
@@ -35,11 +60,11 @@ std::expected<Book::Entry, Faults> Book::entry_of(const ProviderSpec& spec) {
 }
 
 std::expected<std::shared_ptr<const Book>, Faults> Book::open(
-    const std::vector<ProviderSpec>& specs) {
+    const std::vector<ProviderSpec>& specs, const Book* before) {
   auto out = std::make_shared<Book>();
   Faults faults;
   for (const ProviderSpec& spec : specs) {
-    auto entry = entry_of(spec);
+    auto entry = out->entry_of(spec, before);
     if (!entry) {
       faults.insert(faults.end(), entry.error().begin(), entry.error().end());
       continue;
@@ -103,6 +128,15 @@ std::vector<Checker::News> Book::refresh() const {
   for (const Entry& entry : entries_) {
     if (!entry.checker) continue;
     if (auto news = entry.checker->refresh()) out.push_back(std::move(*news));
+  }
+  return out;
+}
+
+std::vector<KeySource::Facts> Book::key_facts(Instant now) const {
+  std::vector<KeySource::Facts> out;
+  for (const KeySourcePtr& source : key_sources_) {
+    const auto is_it = [&](const auto& facts) { return facts.url == source->spec().url; };
+    if (std::ranges::none_of(out, is_it)) out.push_back(source->facts(now));
   }
   return out;
 }

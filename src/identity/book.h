@@ -20,6 +20,7 @@
 #include "identity/certificate.h"
 #include "identity/checker.h"
 #include "identity/identity.h"
+#include "identity/key_source.h"
 #include "identity/spec.h"
 #include "policy/prefix_set.h"
 
@@ -42,8 +43,9 @@ struct Opinion {
 class Book {
  public:
   // Everything that is wrong with `specs` or a file that they name, or the book.
+  // `before`: the one that this replaces, or null: what it has fetched is still good.
   static std::expected<std::shared_ptr<const Book>, Faults> open(
-      const std::vector<ProviderSpec>& specs);
+      const std::vector<ProviderSpec>& specs, const Book* before = nullptr);
 
   Opinion opinion(const Presented& presented) const;
 
@@ -53,6 +55,11 @@ class Book {
 
   // Reads files again that have changed, and says so.
   std::vector<Checker::News> refresh() const;
+
+  // Each once.
+  const std::vector<KeySourcePtr>& key_sources() const { return key_sources_; }
+  // Of one URL with several settings, the first.
+  std::vector<KeySource::Facts> key_facts(Instant now) const;
 
   bool takes_credentials() const { return takes_credentials_; }
   bool takes(http::AuthScheme scheme) const;
@@ -66,9 +73,12 @@ class Book {
     std::vector<std::string> groups;  // of kCertificate
     CheckerPtr checker;
   };
-  static std::expected<Entry, Faults> entry_of(const ProviderSpec& spec);
+  std::expected<Entry, Faults> entry_of(const ProviderSpec& spec, const Book* before);
+  std::expected<CheckerPtr, Faults> checker_of(const ProviderSpec& spec, const Book* before);
+  KeySourcePtr key_source_of(const ProviderSpec& spec, const Book* before);
 
   std::vector<Entry> entries_;
+  std::vector<KeySourcePtr> key_sources_;
   bool takes_credentials_ = false;
 };
 

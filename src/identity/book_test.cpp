@@ -167,5 +167,60 @@ TEST(ABook, BelievesATokenNoLongerThanItLasts) {
   EXPECT_EQ(checker->check(token, 400).who.error(), Code::kCredentialsRejected);
 }
 
+TEST(ABook, SharesTheKeysOfAUrlAndKeepsThemOverAReload) {
+  const auto by_url = [](const char* url) {
+    ProviderSpec out;
+    out.kind = Provider::kJwt;
+    out.jwt = {url, {8, 3}};
+    return out;
+  };
+  const auto first = book_of({by_url("https://a.example/keys"), by_url("https://a.example/keys"),
+                              by_url("https://b.example/keys")});
+  ASSERT_EQ(first->key_sources().size(), 2u);
+  const auto next =
+      Book::open({by_url("https://c.example/keys"), by_url("https://a.example/keys")}, first.get());
+  ASSERT_TRUE(next);
+  ASSERT_EQ((*next)->key_sources().size(), 2u);
+  EXPECT_EQ((*next)->key_sources()[1], first->key_sources()[0]);
+  ProviderSpec other_roots = by_url("https://a.example/keys");
+  const TestFile no_roots("none");
+  other_roots.ca = {no_roots.path(), {9, 3}};
+  const auto refused = Book::open({other_roots}, first.get());
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().front().message, HasSubstr("has no certificate in PEM"));
+  EXPECT_EQ(refused.error().front().place.line, 9);
+}
+
+TEST(ABook, TakesNoTokenBeforeItHasKeys) {
+  const SigningKey key = SigningKey::ed25519("a");
+  ProviderSpec spec;
+  spec.kind = Provider::kJwt;
+  spec.jwt = {"https://a.example/keys", {}};
+  spec.issuer = "issuer";
+  spec.audience = {"penstock"};
+  const auto book = book_of({spec});
+  const auto checker =
+      book->opinion({.client = kOutside, .scheme = AuthScheme::kBearer}).checkers.at(0);
+  const std::string token =
+      key.token({{"iss", "issuer"}, {"aud", "penstock"}, {"sub", "ann"}, {"exp", 2000}});
+  const auto& source = book->key_sources().at(0);
+  EXPECT_TRUE(checker->check(token, 1000).later) << "they will be there in a moment";
+  source->begin();
+  source->end(std::unexpected("no route"), Clock::now());
+  EXPECT_TRUE(checker->check(token, 1000).later) << "once more, at its asking";
+  source->begin();
+  source->end(std::unexpected("no route"), Clock::now());
+  const Checked without = checker->check(token, 1000);
+  EXPECT_FALSE(without.later);
+  EXPECT_EQ(without.who.error(), Code::kKeysMissing);
+  const std::string basis = checker->basis(token);
+  source->end(fetch::Reply{.status = 200, .body = set_of({key.jwk()}), .fields = {}}, Clock::now());
+  EXPECT_EQ((*checker->check(token, 1000).who)->name, "ann");
+  EXPECT_NE(checker->basis(token), basis);
+  const auto news = book->refresh();
+  ASSERT_EQ(news.size(), 1u);
+  EXPECT_EQ(news[0].line, "https://a.example/keys was read: 1 keys");
+}
+
 }  // namespace
 }  // namespace penstock::identity

@@ -23,6 +23,7 @@ struct Checked {
   std::expected<IdentityPtr, Code> who;
   Duration good_for{};     // how long the answer may be believed; of a refusal: not at all
   std::string_view why{};  // of a refusal, for the program's log; says nothing that was sent
+  bool later = false;      // a key is being fetched: check again when it is there; all else is void
 };
 
 class Checker {
@@ -60,5 +61,9 @@ using CheckerPtr = std::shared_ptr<const Checker>;
 // A checker whose files have been read, or all that is wrong with them.
 std::expected<CheckerPtr, Faults> open_basic(const ProviderSpec& spec);
 std::expected<CheckerPtr, Faults> open_jwt(const ProviderSpec& spec);
+// The same, with keys that are fetched from a URL.
+class KeySource;
+std::expected<CheckerPtr, Faults> open_jwt(const ProviderSpec& spec,
+                                           std::shared_ptr<KeySource> source);
 
 }  // namespace penstock::identity

@@ -64,7 +64,7 @@ std::variant<IdentityPtr, admission::Denial, Desk::CheckPtr> Desk::ask(
     check->deadline = std::max(check->deadline, question.deadline);
     return check;
   }
-  if (line_.size() >= kWaitingMax) return busy();
+  if (line_.size() + aside_.size() >= kWaitingMax) return busy();
   if (const auto wait = attempts_.begin(question.failures, question.client, question.now)) {
     return admission::Denial{Error{Code::kLoginRate}, *wait, std::nullopt};
   }
@@ -96,6 +96,7 @@ void Desk::serve() {
   for (;;) {
     CheckPtr check;
     Instant deadline;
+    uint64_t news;
     {
       std::unique_lock lock(mutex_);
       called_.wait(lock, [this] { return closed_ || !line_.empty(); });
@@ -103,39 +104,50 @@ void Desk::serve() {
       check = std::move(line_.front());
       line_.pop_front();
       deadline = check->deadline;
+      news = news_;
     }
-    const Secret secret = std::move(check->secret);
-    const Instant now = Clock::now();
-    if (deadline <= now) {  // whoever asked has gone
-      attempts_.forgive(check->failures, check->client);
-      settle(*check, {fail(Code::kIdentityBusy)});
-      continue;
-    }
-    const Checked checked = check->checker->check(secret.view(), seconds_since_1970());
-    if (!checked.who) {
-      settle(*check, {fail(checked.who.error()), checked.why});
-      continue;
-    }
-    attempts_.forgive(check->failures, check->client);
-    if (checked.good_for > Duration::zero()) {
-      // Under what it depended on when it was asked: if that has changed since, nobody finds it.
-      verified_.add(check->credentials, *checked.who, now + checked.good_for);
-    }
-    settle(*check, {*checked.who});
+    check_now(check, deadline, news);
   }
+}
+
+void Desk::check_now(const CheckPtr& check, Instant deadline, uint64_t news) {
+  const Instant now = Clock::now();
+  if (deadline <= now) {  // whoever asked has gone
+    check->secret = Secret();
+    attempts_.forgive(check->failures, check->client);
+    return settle(*check, {fail(Code::kIdentityBusy)});
+  }
+  const Checked checked = check->checker->check(check->secret.view(), seconds_since_1970());
+  if (checked.later) return put_aside(check, news);
+  check->secret = Secret();
+  if (!checked.who) {
+    // It was not wrong where it could not be checked.
+    if (facts(checked.who.error()).status != 407) {
+      attempts_.forgive(check->failures, check->client);
+    }
+    return settle(*check, {fail(checked.who.error()), checked.why});
+  }
+  attempts_.forgive(check->failures, check->client);
+  if (checked.good_for > Duration::zero()) {
+    // Under what it depended on when it was asked: if that has changed since, nobody finds it.
+    verified_.add(check->credentials, *checked.who, now + checked.good_for);
+  }
+  settle(*check, {*checked.who});
 }
 
 void Desk::close() {
   const std::lock_guard lock(mutex_);
   closed_ = true;
   line_.clear();
+  aside_.clear();
   open_.clear();
   called_.notify_all();
+  if (fetcher_) fetcher_->wake();
 }
 
 size_t Desk::waiting() const {
   const std::lock_guard lock(mutex_);
-  return line_.size();
+  return line_.size() + aside_.size();
 }
 
 }  // namespace penstock::identity

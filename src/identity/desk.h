@@ -1,8 +1,8 @@
 // Where credentials are checked, for all workers: what was right lately is known at once; the rest
 // waits in line for one of the threads that serve() here, and whoever sends the same credentials
 // meanwhile waits for the same check. Wrong ones are counted by client address.
-// Thread: any; serve() takes its own until close().   Lifetime: outlives whoever asks.
-// Limits: kWaitingMax checks in line.
+// Thread: any; serve() and serve_outside() take their own until close().   Lifetime: outlives
+// whoever asks.   Limits: kWaitingMax checks in line.
 #pragma once
 
 #include <condition_variable>
@@ -17,8 +17,10 @@
 
 #include "admission/denial.h"
 #include "base/secret.h"
+#include "fetch/fetcher.h"
 #include "identity/attempts.h"
 #include "identity/checker.h"
+#include "identity/key_source.h"
 #include "identity/keyed_hash.h"
 #include "identity/verified.h"
 
@@ -55,7 +57,12 @@ class Desk {
 
   // Checks what is asked until close(); several threads may.
   void serve();
-  // serve() returns after the check that it is at; what waits stays without an answer.
+  // Fetches what checks need from elsewhere until close(); one thread does. Checks that need a key
+  // which is not there wait for it meanwhile, and hold up nobody.
+  void serve_outside();
+  // The sources whose keys are kept up to date by that; those of before no longer are.
+  void follow(std::vector<KeySourcePtr> sources);
+  // Both return after what they are at; what waits stays without an answer.
   void close();
 
   size_t waiting() const;
@@ -64,6 +71,10 @@ class Desk {
  private:
   CheckPtr join(const Digest& credentials, std::move_only_function<void()>& ring);
   void settle(Check& check, Answer answer);
+  void check_now(const CheckPtr& check, Instant deadline, uint64_t news);
+  void put_aside(const CheckPtr& check, uint64_t news);
+  void take_up_again();
+  void start_fetches(fetch::Fetcher& fetcher, Instant& next);
 
   const KeyedHash hash_;
   Verified verified_;
@@ -72,6 +83,10 @@ class Desk {
   std::condition_variable called_;
   bool closed_ = false;  // guarded by mutex_, as is all below
   std::deque<CheckPtr> line_;
+  std::vector<CheckPtr> aside_;  // until keys have been fetched
+  uint64_t news_ = 0;            // how often some were, or could not be
+  std::vector<KeySourcePtr> sources_;
+  std::unique_ptr<fetch::Fetcher> fetcher_;                // null: nobody serves outside
   std::unordered_map<Digest, CheckPtr, DigestHash> open_;  // in line or being checked
 };
 

@@ -22,6 +22,8 @@ class FakeChecker final : public Checker {
   Checked check(std::string_view secret, int64_t) const override {
     const std::lock_guard waiting(gate_);
     ++checks_;
+    if (later_) return {.who = std::unexpected(Code::kKeysMissing), .later = true};
+    if (secret == "unknowable") return {.who = std::unexpected(Code::kKeysMissing), .why = "none"};
     if (!secret.starts_with("right")) {
       return {std::unexpected(Code::kCredentialsRejected), {}, "wrong"};
     }
@@ -32,6 +34,7 @@ class FakeChecker final : public Checker {
 
   mutable std::mutex gate_;
   mutable std::atomic<int> checks_ = 0;
+  mutable std::atomic<bool> later_ = false;
   std::string basis_ = "basis";
   Duration good_for_ = 1min;
 };
@@ -44,6 +47,9 @@ class ADesk : public testing::Test {
   }
   void serve() {
     threads_.emplace_back([this] { desk_.serve(); });
+  }
+  void serve_outside() {
+    threads_.emplace_back([this] { desk_.serve_outside(); });
   }
 
   Desk::Question question(std::string_view secret, Instant now = Clock::now()) const {
@@ -169,6 +175,34 @@ TEST_F(ADesk, DoesNotCheckForThoseWhoHaveGone) {
   while (!desk_.answer(check)) std::this_thread::yield();
   EXPECT_EQ(desk_.answer(check)->who.error().code, Code::kIdentityBusy);
   EXPECT_EQ(checker_->checks_, 0);
+}
+
+TEST_F(ADesk, PutsAsideWhatNeedsKeysUntilAFetchHasEnded) {
+  serve();
+  checker_->later_ = true;
+  std::atomic<bool> rung = false;
+  const auto asked = desk_.ask(question("right"), [&rung] { rung = true; });
+  while (checker_->checks_ == 0) std::this_thread::yield();
+  // Another is not held up by it.
+  checker_->later_ = false;
+  EXPECT_EQ((*ask(question("right too")))->name, "ann");
+  EXPECT_FALSE(rung);
+  EXPECT_EQ(desk_.waiting(), 1u);
+  // Nobody listens there, so the fetch ends at once; that is news too.
+  const auto source = std::make_shared<KeySource>(
+      KeySource::Spec{"http://127.0.0.1:1/keys", "", std::chrono::minutes(15), 5s});
+  desk_.follow({source});
+  serve_outside();
+  while (!rung) std::this_thread::yield();
+  EXPECT_EQ((*desk_.answer(std::get<Desk::CheckPtr>(asked))->who)->name, "ann");
+  EXPECT_EQ(source->facts(Clock::now()).failed, 1u);
+  EXPECT_EQ(desk_.waiting(), 0u);
+}
+
+TEST_F(ADesk, HoldsNothingAgainstWhoCouldNotBeChecked) {
+  serve();
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(refusal("unknowable"), Code::kKeysMissing);
+  EXPECT_EQ(refusal("wrong"), Code::kCredentialsRejected);
 }
 
 TEST(Attempts, AreBoundedAndForgottenOnceTheyArePaidFor) {

@@ -1,16 +1,30 @@
 #include "identity/read_file.h"
 
 #include <fcntl.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <system_error>
 
 #include "sys/fd.h"
 
 namespace penstock::identity {
+namespace {
+
+constexpr size_t kRootsBytesMax = 4 * 1024 * 1024;
+
+struct Free {
+  void operator()(BIO* bytes) const { BIO_free(bytes); }
+  void operator()(X509* certificate) const { X509_free(certificate); }
+};
+
+}  // namespace
 
 FileState state_of(const std::string& path) {
   std::error_code nothing;
@@ -44,6 +58,19 @@ std::expected<std::string, std::string> read_file(const std::string& path, size_
   out.resize(size);
   out.shrink_to_fit();
   return out;
+}
+
+std::optional<std::string> fault_of_roots(const std::string& path) {
+  if (path.empty()) return std::nullopt;
+  const auto text = read_file(path, kRootsBytesMax);
+  if (!text) return path + ": " + text.error();
+  const std::unique_ptr<BIO, Free> bytes(
+      BIO_new_mem_buf(text->data(), static_cast<int>(text->size())));
+  const std::unique_ptr<X509, Free> first(
+      PEM_read_bio_X509(bytes.get(), nullptr, nullptr, nullptr));
+  ERR_clear_error();
+  if (first) return std::nullopt;
+  return path + ": has no certificate in PEM (-----BEGIN CERTIFICATE-----)";
 }
 
 }  // namespace penstock::identity

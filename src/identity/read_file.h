@@ -1,9 +1,10 @@
-// Files of users, groups and keys: small, regular, read as a whole.
+// Files of users, groups, keys and certificates: small, regular, read as a whole.
 #pragma once
 
 #include <cstddef>
 #include <expected>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 namespace penstock::identity {
@@ -18,5 +19,9 @@ FileState state_of(const std::string& path);
 
 // The contents; or why not, in words that go behind the path.
 std::expected<std::string, std::string> read_file(const std::string& path, size_t bytes_max);
+
+// What is wrong with a file of certificates to trust (PEM), its path in front; an empty path is the
+// system's, and right.
+std::optional<std::string> fault_of_roots(const std::string& path);
 
 }  // namespace penstock::identity

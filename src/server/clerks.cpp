@@ -19,7 +19,16 @@ constexpr Duration kFileCheck = std::chrono::seconds(1);
 }  // namespace
 
 void Clerks::staff(const config::Config& config) {
-  if (!config.identity || !config.identity->takes_credentials() || !threads_.empty()) return;
+  const bool takes = config.identity && config.identity->takes_credentials();
+  desk_.follow(takes ? config.identity->key_sources() : std::vector<identity::KeySourcePtr>());
+  if (!takes) return;
+  if (!outside_.joinable() && !config.identity->key_sources().empty()) {
+    outside_ = std::thread([this] {
+      pthread_setname_np(pthread_self(), "identity/out");
+      desk_.serve_outside();
+    });
+  }
+  if (!threads_.empty()) return;
   const uint64_t count = std::clamp<uint64_t>(sys::usable_cpus(), 1, kClerksMax);
   for (uint64_t i = 0; i < count; ++i) {
     threads_.emplace_back([this, i] {
@@ -46,6 +55,7 @@ void Clerks::dismiss() {
   desk_.close();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
+  if (outside_.joinable()) outside_.join();
 }
 
 }  // namespace penstock::server

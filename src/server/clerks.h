@@ -1,6 +1,7 @@
-// The threads that check credentials at the identity::Desk, so that no loop does. They run at a
-// lower priority than the workers: while many log in at once, tunnels go first. Thread: the main
-// one.
+// The threads that check credentials at the identity::Desk, so that no loop does, and the one that
+// asks for it elsewhere. They run at a lower priority than the workers: while many log in at once,
+// tunnels go first.
+// Thread: the main one.
 #pragma once
 
 #include <thread>
@@ -21,7 +22,7 @@ class Clerks {
   ~Clerks() { dismiss(); }
 
   // Makes them, once, if `config` takes credentials: as many as there are CPUs, up to four, since
-  // each may need 16 MiB for a yescrypt hash.
+  // each may need 16 MiB for a yescrypt hash. Has the desk follow the keys of `config`.
   void staff(const config::Config& config);
   // Looks once a second whether files of users, groups or keys have changed, which is no reason for
   // a reload. `config`: the one in force, looked at anew each time. Goes on until it is ended.
@@ -32,6 +33,7 @@ class Clerks {
  private:
   identity::Desk& desk_;
   std::vector<std::thread> threads_;
+  std::thread outside_;
 };
 
 }  // namespace penstock::server

@@ -312,7 +312,7 @@ void Server::reload() {
   clock_gettime(CLOCK_MONOTONIC, &now);
   sys::notify_service_manager(
       fmt::format("RELOADING=1\nMONOTONIC_USEC={}", now.tv_sec * 1'000'000 + now.tv_nsec / 1000));
-  auto next = config::load(invocation_.config_file);
+  auto next = config::load(invocation_.config_file, config_->identity.get());
   if (!next) say_faults(Level::kError, next.error(), invocation_.config_file);
   if (next) next = as_invoked(*next);
   if (!next || !can_follow(**next) || !open_tls(**next)) {
@@ -360,6 +360,7 @@ loop::Task<admin::Snapshot> Server::snapshot() {
   out.quota_accounts = quotas_.accounts();
   out.logins_waiting = desk_.waiting();
   out.logins_known = desk_.verified();
+  if (config_->identity) out.key_sources = config_->identity->key_facts(Clock::now());
   out.memory = watch_->memory();
   out.memory_short = door_->memory_short();
   out.local_ports = ports_.room();

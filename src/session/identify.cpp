@@ -29,6 +29,7 @@ LoginResult result_of(Code refused) {
   switch (refused) {
     case Code::kLoginRate: return LoginResult::kLimited;
     case Code::kIdentityBusy: return LoginResult::kBusy;
+    case Code::kKeysMissing: return LoginResult::kFailed;
     default: return LoginResult::kRejected;
   }
 }

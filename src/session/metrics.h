@@ -19,8 +19,9 @@ inline constexpr std::array<std::string_view, 4> kProtocols = {"http/1.1", "h2",
                                                                "transparent"};
 
 // What became of an attempt to say who one is.
-enum class LoginResult : uint8_t { kAccepted, kCached, kRejected, kLimited, kBusy };
-inline constexpr int kLoginResultCount = 5;
+// kFailed: who asks could not be found out.
+enum class LoginResult : uint8_t { kAccepted, kCached, kRejected, kLimited, kBusy, kFailed };
+inline constexpr int kLoginResultCount = 6;
 
 // A label value for each method would be a client's to choose.
 inline constexpr std::array<std::string_view, 6> kMethodWords = {"GET", "HEAD",   "POST",
