@@ -1,4 +1,4 @@
-// Base64 back to bytes (RFC 4648), in its one canonical spelling: no white space, no bits left
+// Base64 (RFC 4648); back to bytes in its one canonical spelling: no white space, no bits left
 // over. Two spellings of one token would be two entries in a cache, and one in a list of revoked
 // ones. Pure.
 #pragma once
@@ -8,6 +8,9 @@
 #include <string_view>
 
 namespace penstock {
+
+// Section 4, with padding.
+std::string encode_base64(std::string_view bytes);
 
 // Section 4: with '+', '/' and padding. Empty: not base64.
 std::optional<std::string> decode_base64(std::string_view text);

@@ -21,6 +21,14 @@ TEST(Base64, ReadsTheVectorsOfTheRfc) {
   EXPECT_EQ(decode_base64url("Zg"), "f");
 }
 
+TEST(Base64, WritesTheVectorsOfTheRfc) {
+  EXPECT_EQ(encode_base64(""), "");
+  EXPECT_EQ(encode_base64("f"), "Zg==");
+  EXPECT_EQ(encode_base64("fo"), "Zm8=");
+  EXPECT_EQ(encode_base64("foobar"), "Zm9vYmFy");
+  EXPECT_EQ(encode_base64("\xfb\xff\xbf"), "+/+/");
+}
+
 TEST(Base64, TakesOneSpellingOnly) {
   for (const auto text : {"Zg"sv, "Zg="sv, "Zh=="sv, "Zm9="sv, "Z==="sv, "===="sv, "Zm9v\n"sv,
                           " Zm9v"sv, "Zm9v===="sv, "Zg==Zg=="sv, "-_-_"sv, "Zm\0v"sv}) {

@@ -59,6 +59,9 @@ bool is_loopback(const IpAddress& address) {
 // Whoever is on the way can read them, and use them as long as they are good.
 void warn_of_plain_credentials(Config& config) {
   const auto takes = [](const identity::ProviderSpec& spec) {
+    if (spec.kind == identity::Provider::kAuthorizer) {
+      return spec.credentials != std::vector{identity::Asked::kNone};
+    }
     return spec.kind == identity::Provider::kBasic || spec.kind == identity::Provider::kJwt;
   };
   const auto provider = std::ranges::find_if(config.identity_specs, takes);

@@ -113,11 +113,32 @@ TEST(Faults, OfTlsListenersSayWhatIsMissing) {
 TEST(Faults, NameProvidersOfIdentityThatCannotWork) {
   constexpr Wrong kTable[] = {
       {"identity: [{groups: [a]}]",
-       "2:12: identity[0]: a provider needs one of clients, certificate, basic and jwt, such as "
-       "basic: /etc/penstock/users"},
+       "2:12: identity[0]: a provider needs one of clients, certificate, basic, jwt, negotiate and "
+       "authorizer, such as basic: /etc/penstock/users"},
       {"identity: [{basic: /a/b, jwt: /c/d}]",
-       "2:12: identity[0]: a provider has one of clients, certificate, basic and jwt; write two of "
-       "them"},
+       "2:12: identity[0]: a provider has one of clients, certificate, basic, jwt, negotiate and "
+       "authorizer; write two of them"},
+      {"identity: [{negotiate: proxy.keytab}]",
+       "2:24: identity[0].negotiate: found \"proxy.keytab\"; expected the path of a file from the "
+       "root on, such as /etc/penstock/users"},
+      {"identity: [{negotiate: /a, service: HTTP/proxy}]",
+       "2:37: identity[0].service: found \"HTTP/proxy\"; expected a service and its host, such as "
+       "HTTP@proxy.example.com"},
+      {"identity: [{negotiate: /a, cache: 5m}]",
+       "2:35: identity[0].cache: has no meaning beside negotiate; remove it"},
+      {"identity: [{authorizer: 'http://10.0.0.1/'}]",
+       "2:25: identity[0].authorizer: this URL is not encrypted and leaves this machine, so that "
+       "anybody on the way could answer; use https://"},
+      {"identity: [{authorizer: 'https://a/', credentials: [negotiate]}]",
+       "2:53: identity[0].credentials[0]: found \"negotiate\"; expected basic, bearer or none"},
+      {"identity: [{authorizer: 'https://a/', credentials: [none], tells: [method]}]",
+       "2:52: identity[0].credentials: none needs client among tells: nothing else says who sends "
+       "no credentials"},
+      {"identity: [{authorizer: 'https://a/', groups_field: Remote-Groups}]",
+       "2:53: identity[0].groups_field: needs identity_field beside it"},
+      {"identity: [{authorizer: 'https://a/', identity_field: 'a b'}]",
+       "2:55: identity[0].identity_field: found \"a b\" in quotes; expected the name of a header "
+       "field, such as Remote-User"},
       {"identity: [{clients: [10.0.0.0/8]}]",
        "2:12: identity[0]: clients needs identity beside it"},
       {"identity: [{clients: [10.0.0.0/8], identity: a, realm: r}]",

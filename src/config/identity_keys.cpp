@@ -15,6 +15,16 @@ constexpr Word<CertificateField> kFields[] = {{"subject", CertificateField::kSub
                                               {"uri", CertificateField::kUri},
                                               {"spiffe", CertificateField::kSpiffe}};
 
+using identity::Asked;
+using identity::Told;
+
+constexpr Word<Asked> kAskedWords[] = {
+    {"basic", Asked::kBasic}, {"bearer", Asked::kBearer}, {"none", Asked::kNone}};
+constexpr Word<Told> kToldWords[] = {{"client", Told::kClient},
+                                     {"listener", Told::kListener},
+                                     {"method", Told::kMethod},
+                                     {"authority", Told::kAuthority}};
+
 using TextList = ListType<LocatedTextType, Emptiness::kRefused>;
 using NameList = ListType<NameType, Emptiness::kRefused>;
 constexpr int64_t kSecond = 1000;  // milliseconds
@@ -27,6 +37,16 @@ constexpr Key<ProviderSpec> kProviderKeys[] = {
     key<ProviderSpec, FileType, &ProviderSpec::basic>("basic"),
     key<ProviderSpec, FileType, &ProviderSpec::groups_file>("groups_file"),
     key<ProviderSpec, FileOrUrlType, &ProviderSpec::jwt>("jwt"),
+    key<ProviderSpec, FileType, &ProviderSpec::negotiate>("negotiate"),
+    key<ProviderSpec, ServiceType, &ProviderSpec::service>("service"),
+    key<ProviderSpec, NameType, &ProviderSpec::strip_realm>("strip_realm"),
+    key<ProviderSpec, UrlType, &ProviderSpec::authorizer>("authorizer"),
+    key<ProviderSpec, ListType<WordType<kAskedWords>, Emptiness::kRefused>,
+        &ProviderSpec::credentials>("credentials"),
+    key<ProviderSpec, ListType<WordType<kToldWords>, Emptiness::kRefused>, &ProviderSpec::tells>(
+        "tells"),
+    key<ProviderSpec, FieldNameType, &ProviderSpec::identity_field>("identity_field"),
+    key<ProviderSpec, FieldNameType, &ProviderSpec::groups_field>("groups_field"),
     key<ProviderSpec, FileType, &ProviderSpec::ca>("ca"),
     key<ProviderSpec, DurationType<100, 30 * kSecond>, &ProviderSpec::timeout>("timeout"),
     key<ProviderSpec, DurationType<60 * kSecond, kDay>, &ProviderSpec::refresh>("refresh"),
@@ -57,9 +77,18 @@ const std::vector<Kind>& kinds() {
        {"issuer", "audience"},
        {"identity_claim", "groups_claim", "leeway", "realm", "cache", "groups", "ca", "timeout",
         "refresh"}},
+      {Provider::kNegotiate, "negotiate", {}, {"service", "strip_realm", "groups_file", "groups"}},
+      {Provider::kAuthorizer,
+       "authorizer",
+       {},
+       {"credentials", "tells", "identity_field", "groups_field", "ca", "timeout", "realm", "cache",
+        "groups"}},
   };
   return kKinds;
 }
+
+constexpr std::string_view kKindWords =
+    "clients, certificate, basic, jwt, negotiate and authorizer";
 
 // The one kind whose key is there; null, and a fault, if there is none or there are several.
 const Kind* kind_of(const Node& node, const Path& path, Faults& faults) {
@@ -67,16 +96,16 @@ const Kind* kind_of(const Node& node, const Path& path, Faults& faults) {
   for (const Kind& kind : kinds()) {
     if (node.find(kind.name) == nullptr) continue;
     if (out != nullptr) {
-      blame(node, path,
-            "a provider has one of clients, certificate, basic and jwt; write two of them", faults);
+      blame(node, path, "a provider has one of " + std::string(kKindWords) + "; write two of them",
+            faults);
       return nullptr;
     }
     out = &kind;
   }
   if (out == nullptr) {
     blame(node, path,
-          "a provider needs one of clients, certificate, basic and jwt, such as basic: "
-          "/etc/penstock/users",
+          "a provider needs one of " + std::string(kKindWords) +
+              ", such as basic: /etc/penstock/users",
           faults);
   }
   return out;
@@ -94,6 +123,22 @@ void check_url_keys(const Node& node, const Path& path, const ProviderSpec& spec
   }
 }
 
+// An answer that was found for one client must not be another's.
+void check_authorizer(const Node& node, const Path& path, const ProviderSpec& spec,
+                      Faults& faults) {
+  if (spec.kind != Provider::kAuthorizer) return;
+  const bool nameless = std::ranges::find(spec.credentials, Asked::kNone) != spec.credentials.end();
+  const bool told = std::ranges::find(spec.tells, Told::kClient) != spec.tells.end();
+  if (nameless && !told) {
+    blame(*node.find("credentials"), Path(path, "credentials"),
+          "none needs client among tells: nothing else says who sends no credentials", faults);
+  }
+  if (spec.groups_field.empty() || !spec.identity_field.empty()) return;
+  if (const Node* const value = node.find("groups_field")) {
+    blame(*value, Path(path, "groups_field"), "needs identity_field beside it", faults);
+  }
+}
+
 }  // namespace
 
 void ProviderType::read(const Node& node, const Path& path, Faults& faults, ProviderSpec& out) {
@@ -104,6 +149,7 @@ void ProviderType::read(const Node& node, const Path& path, Faults& faults, Prov
   if (kind == nullptr) return;
   out.kind = kind->provider;
   check_url_keys(node, path, out, faults);
+  check_authorizer(node, path, out, faults);
   for (const std::string_view name : kind->needs) {
     if (node.find(name) != nullptr) continue;
     blame(node, path, std::string(kind->name) + " needs " + std::string(name) + " beside it",

@@ -254,10 +254,10 @@ std::string schema() {
       }
     },
     "provider": {
-      "description": "One of clients, certificate, basic and jwt, and what belongs to it.",
+      "description": "One of clients, certificate, basic, jwt, negotiate and authorizer, and what belongs to it.",
       "type": "object",
       "additionalProperties": false,
-      "oneOf": [{"required": ["clients", "identity"]}, {"required": ["certificate"]}, {"required": ["basic"]}, {"required": ["jwt", "issuer", "audience"]}],
+      "oneOf": [{"required": ["clients", "identity"]}, {"required": ["certificate"]}, {"required": ["basic"]}, {"required": ["jwt", "issuer", "audience"]}, {"required": ["negotiate"]}, {"required": ["authorizer"]}],
       "properties": {
         "clients": {"description": "Prefixes of client addresses, all of which are one identity.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/prefix"}},
         "identity": {"$ref": "#/$defs/name", "description": "Of those clients."},
@@ -265,6 +265,14 @@ std::string schema() {
         "basic": {"$ref": "#/$defs/file", "description": "A file of users, user:hash a line; yescrypt, bcrypt or SHA-512."},
         "groups_file": {"$ref": "#/$defs/file", "description": "A file of groups, group: user user a line."},
         "jwt": {"$ref": "#/$defs/file_or_url", "description": "A JSON Web Key Set of public keys: a file, or the URL that the issuer publishes it at."},
+        "negotiate": {"$ref": "#/$defs/file", "description": "A keytab: Kerberos tickets are checked by the keys in it."},
+        "service": {"$ref": "#/$defs/service", "description": "Whose keys in that file count; absent: HTTP on any host."},
+        "strip_realm": {"$ref": "#/$defs/name", "description": "Principals of this realm are identities without it; absent: with it, as all others."},
+        "authorizer": {"$ref": "#/$defs/url", "description": "An endpoint that is asked who a client is."},
+        "credentials": {"description": "Which clients it is asked about: those that send such credentials, or none.", "type": "array", "minItems": 1, "items": {"enum": ["basic", "bearer", "none"]}, "default": ["basic"]},
+        "tells": {"description": "What it is told beside credentials; its answer is for just that.", "type": "array", "minItems": 1, "items": {"enum": ["client", "listener", "method", "authority"]}, "default": ["client", "listener", "method", "authority"]},
+        "identity_field": {"$ref": "#/$defs/field_name", "description": "The field of its answer that is the identity; absent: the answer is JSON."},
+        "groups_field": {"$ref": "#/$defs/field_name", "description": "The field of its answer with the groups, with commas."},
         "ca": {"$ref": "#/$defs/file", "description": "PEM: those who sign for the server at a URL; absent: the system's."},
         "timeout": {"$ref": "#/$defs/duration", "description": "For an answer from a URL: 100ms to 30s.", "default": "5s"},
         "refresh": {"$ref": "#/$defs/duration", "description": "Keys at a URL are fetched again after so long at most: 1m to 24h.", "default": "15m"},
@@ -333,6 +341,9 @@ std::string schema() {
     "method": {"description": "A method in capitals, or plain for all but CONNECT.", "type": "string", "pattern": "^([A-Z]+|plain)$"},
     "name": {"description": "1 to 128 bytes on one line.", "type": "string", "minLength": 1, "maxLength": 128},
     "realm": {"description": "1 to 128 printable ASCII characters without quotes and backslashes.", "type": "string", "pattern": "^[ !#-\\[\\]-~]{1,128}$"},
+    "service": {"description": "A Kerberos service and its host.", "type": "string", "pattern": "^[^@/ \\\\]+@[^@/ \\\\]+$", "examples": ["HTTP@proxy.example.com"]},
+    "field_name": {"description": "The name of a header field.", "type": "string", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$", "examples": ["Remote-User"]},
+    "url": {"description": "https://, or http:// to this machine.", "type": "string", "pattern": "^(https://.+|http://(localhost|127\\.|\\[::1\\]).*)$", "examples": ["https://auth.example.com/check"]},
     "file_or_url": {"description": "The path of a file, from the root on, or a URL: https://, or http:// to this machine.", "type": "string", "pattern": "^(/(.*/)?[^/]+|https://.+|http://(localhost|127\\.|\\[::1\\]).*)$", "examples": ["/etc/penstock/jwks.json", "https://login.example.com/keys"]},
     "file": {"description": "The path of a file, from the root on.", "type": "string", "pattern": "^/(.*/)?[^/]+$", "examples": ["/etc/penstock/users"]},
     "log_target": {"description": "stdout, stderr, off or the path of a file.", "type": "string", "pattern": "^(stdout|stderr|off|.*/.*[^/])$"}

@@ -4,6 +4,8 @@
 
 #include "base/ascii.h"
 #include "fetch/url.h"
+#include "http/structured.h"
+#include "identity/keytab.h"
 
 namespace penstock::config {
 namespace {
@@ -127,6 +129,28 @@ void read_file_path(const Node& node, const Path& path, Faults& faults, Located<
   if (text == nullptr) return;
   if (text->starts_with('/') && !text->ends_with('/') && !text->contains('\0')) {
     out = {*text, node.place};
+  } else {
+    blame_expected(node, path, kWhat, faults);
+  }
+}
+
+void read_service(const Node& node, const Path& path, Faults& faults, std::string& out) {
+  constexpr std::string_view kWhat = "a service and its host, such as HTTP@proxy.example.com";
+  const std::string* text = text_of(node, path, kWhat, faults);
+  if (text == nullptr) return;
+  if (identity::is_service(*text) && text->size() <= kNameBytesMax) {
+    out = *text;
+  } else {
+    blame_expected(node, path, kWhat, faults);
+  }
+}
+
+void read_field_name(const Node& node, const Path& path, Faults& faults, std::string& out) {
+  constexpr std::string_view kWhat = "the name of a header field, such as Remote-User";
+  const std::string* text = text_of(node, path, kWhat, faults);
+  if (text == nullptr) return;
+  if (http::is_token(*text) && text->size() <= kNameBytesMax) {
+    out = *text;
   } else {
     blame_expected(node, path, kWhat, faults);
   }

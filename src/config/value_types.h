@@ -20,6 +20,8 @@ void read_name(const Node& node, const Path& path, Faults& faults, std::string& 
 void read_realm(const Node& node, const Path& path, Faults& faults, std::string& out);
 void read_log_target(const Node& node, const Path& path, Faults& faults, std::string& out);
 void read_file_path(const Node& node, const Path& path, Faults& faults, Located<std::string>& out);
+void read_service(const Node& node, const Path& path, Faults& faults, std::string& out);
+void read_field_name(const Node& node, const Path& path, Faults& faults, std::string& out);
 void read_url(const Node& node, const Path& path, Faults& faults, Located<std::string>& out);
 void read_file_or_url(const Node& node, const Path& path, Faults& faults,
                       Located<std::string>& out);
@@ -54,6 +56,9 @@ PENSTOCK_VALUE_TYPE(AuthorityType, http::Authority, read_authority, "authority")
 PENSTOCK_VALUE_TYPE(NameType, std::string, read_name, "name");
 PENSTOCK_VALUE_TYPE(RealmType, std::string, read_realm, "realm");
 PENSTOCK_VALUE_TYPE(FileType, Located<std::string>, read_file_path, "file");
+PENSTOCK_VALUE_TYPE(UrlType, Located<std::string>, read_url, "url");
+PENSTOCK_VALUE_TYPE(ServiceType, std::string, read_service, "service");
+PENSTOCK_VALUE_TYPE(FieldNameType, std::string, read_field_name, "field_name");
 PENSTOCK_VALUE_TYPE(FileOrUrlType, Located<std::string>, read_file_or_url, "file_or_url");
 PENSTOCK_VALUE_TYPE(LogTargetType, std::string, read_log_target, "log_target");
 PENSTOCK_VALUE_TYPE(BandwidthType, uint64_t, read_bandwidth, "bandwidth");

@@ -34,12 +34,15 @@ bool is_user_and_password(std::string_view text) {
 }  // namespace
 
 Result<Credentials> parse_credentials(std::string_view value) {
-  if (value.size() > kCredentialBytesMax) return fail(Code::kBadCredentials);
+  if (value.size() > kTicketBytesMax) return fail(Code::kBadCredentials);
   const size_t space = std::min(value.find(' '), value.size());
   const std::string_view word = value.substr(0, space);
   if (!is_token(word)) return fail(Code::kBadCredentials);
   const AuthScheme scheme = scheme_of(word);
   if (scheme == AuthScheme::kOther) return Credentials{};
+  if (value.size() > kCredentialBytesMax && scheme != AuthScheme::kNegotiate) {
+    return fail(Code::kBadCredentials);
+  }
   std::string_view token = value.substr(space);
   token.remove_prefix(std::min(token.find_first_not_of(' '), token.size()));
   if (!is_token68(token)) return fail(Code::kBadCredentials);

@@ -13,8 +13,10 @@ namespace penstock::http {
 
 enum class AuthScheme : uint8_t { kBasic, kBearer, kNegotiate, kOther };
 
-// No scheme's token is longer: a Kerberos ticket with many groups, a token with many claims.
+// No password and no token with its claims is longer; and no Kerberos ticket, however many groups
+// its Windows domain wrote into it (48,000 bytes at most, here in base64).
 inline constexpr size_t kCredentialBytesMax = 16 * 1024;
+inline constexpr size_t kTicketBytesMax = 64 * 1024;
 
 struct Credentials {
   AuthScheme scheme = AuthScheme::kOther;

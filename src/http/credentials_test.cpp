@@ -59,6 +59,9 @@ TEST(Credentials, AreBounded) {
   const std::string scheme = "Bearer ";
   EXPECT_TRUE(parse_credentials(scheme + std::string(kCredentialBytesMax - scheme.size(), 'a')));
   EXPECT_FALSE(parse_credentials(scheme + std::string(kCredentialBytesMax, 'a')));
+  const std::string ticket = "Negotiate ";
+  EXPECT_TRUE(parse_credentials(ticket + std::string(kTicketBytesMax - ticket.size(), 'a')));
+  EXPECT_FALSE(parse_credentials(ticket + std::string(kTicketBytesMax, 'a')));
 }
 
 }  // namespace

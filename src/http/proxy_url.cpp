@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/ascii.h"
+#include "base/base64.h"
 #include "http/structured.h"
 
 namespace penstock::http {
@@ -55,24 +56,6 @@ std::optional<std::string> percent_decoded(std::string_view text) {
   return out;
 }
 
-// RFC 4648 section 4.
-std::string base64(std::string_view text) {
-  constexpr std::string_view kAlphabet =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (size_t i = 0; i < text.size(); i += 3) {
-    uint32_t group = 0;
-    const size_t bytes = std::min<size_t>(3, text.size() - i);
-    for (size_t j = 0; j < 3; ++j) {
-      group = group << 8 | (j < bytes ? static_cast<uint8_t>(text[i + j]) : 0u);
-    }
-    for (size_t digit = 0; digit < 4; ++digit) {
-      out += digit <= bytes ? kAlphabet[group >> (18 - 6 * digit) & 63] : '=';
-    }
-  }
-  return out;
-}
-
 }  // namespace
 
 std::string_view take_prefix(std::string_view& text, std::string_view prefix) {
@@ -93,7 +76,7 @@ std::string ProxyUrl::text() const {
 }
 
 std::string ProxyUrl::authorization() const {
-  return credentials.empty() ? "" : "Basic " + base64(credentials);
+  return credentials.empty() ? "" : "Basic " + encode_base64(credentials);
 }
 
 namespace {

@@ -57,6 +57,16 @@ std::optional<Duration> Attempts::begin(const admission::Ration& allowed, const 
   return std::nullopt;
 }
 
+std::optional<Duration> Attempts::must_wait(const admission::Ration& allowed,
+                                            const IpAddress& client, Instant now) const {
+  if (!allowed) return std::nullopt;
+  const admission::Gcra rule(allowed, allowed.count);
+  const std::lock_guard lock(mutex_);
+  const auto found = clients_.find(admission::accountable(client));
+  if (found == clients_.end() || rule.affords(found->second.paid_at, now, 1)) return std::nullopt;
+  return rule.affords_at(found->second.paid_at, 1) - now;
+}
+
 void Attempts::forgive(const admission::Ration& allowed, const IpAddress& client) {
   if (!allowed) return;
   const std::lock_guard lock(mutex_);

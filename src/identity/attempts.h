@@ -24,7 +24,10 @@ class Attempts {
   // none is no limit.
   std::optional<Duration> begin(const admission::Ration& allowed, const IpAddress& client,
                                 Instant now);
-  // It was right, or was never checked.
+  // The same, without one more.
+  std::optional<Duration> must_wait(const admission::Ration& allowed, const IpAddress& client,
+                                    Instant now) const;
+  // It was right, or was never checked. Only what was counted is forgiven.
   void forgive(const admission::Ration& allowed, const IpAddress& client);
 
   size_t clients() const;

@@ -15,32 +15,12 @@ struct Files {
   GroupsFile groups;
 };
 
-// The faults of a file, told at the place in the configuration that names it.
-void add(const Faults& found, const Located<std::string>& file, Faults& faults) {
-  for (const Fault& fault : found) {
-    const std::string line =
-        fault.place.line != 0 ? ":" + std::to_string(fault.place.line) + ": " : ": ";
-    faults.push_back({file.place, file.value + line + fault.message});
-  }
-}
-
-std::string text_of(const Located<std::string>& file, Faults& faults) {
-  auto text = read_file(file.value, kUsersBytesMax);
-  if (text) return std::move(*text);
-  add({{{}, text.error()}}, file, faults);
-  return {};
-}
-
 std::expected<Files, Faults> read(const ProviderSpec& spec) {
   Faults faults;
   Files out;
-  auto passwords = Passwords::parse(text_of(spec.basic, faults));
-  if (!passwords) add(passwords.error(), spec.basic, faults);
-  if (!spec.groups_file.value.empty()) {
-    auto groups = GroupsFile::parse(text_of(spec.groups_file, faults));
-    if (!groups) add(groups.error(), spec.groups_file, faults);
-    if (groups) out.groups = std::move(*groups);
-  }
+  auto passwords = Passwords::parse(text_of(spec.basic, kUsersBytesMax, faults));
+  if (!passwords) tell(passwords.error(), spec.basic, faults);
+  out.groups = read_groups(spec.groups_file, faults);
   if (!faults.empty()) return std::unexpected(std::move(faults));
   out.passwords = std::move(*passwords);
   return out;
@@ -65,19 +45,21 @@ class Basic final : public Checker {
         files_(std::make_shared<const Files>(std::move(files))) {}
 
   Provider provider() const override { return Provider::kBasic; }
-  http::AuthScheme scheme() const override { return http::AuthScheme::kBasic; }
+  bool takes(std::optional<http::AuthScheme> scheme) const override {
+    return scheme == http::AuthScheme::kBasic;
+  }
 
-  std::string basis(std::string_view secret) const override {
+  std::string basis(const Claim& claim) const override {
     const auto files = files_.get();
-    const std::string user(split(secret).user);
+    const std::string user(split(claim.secret).user);
     std::string out(files->passwords.hash_of(user));
     for (const std::string& group : groups_of(*files, user)) out += '\n' + group;
     return out;
   }
 
-  Checked check(std::string_view secret, int64_t) const override {
+  Checked check(const Claim& claim, int64_t) const override {
     const auto files = files_.get();
-    const auto [user, password] = split(secret);
+    const auto [user, password] = split(claim.secret);
     if (!files->passwords.check(user, password)) {
       return {std::unexpected(Code::kCredentialsRejected), {}, "wrong user or password"};
     }
@@ -89,8 +71,8 @@ class Basic final : public Checker {
     return {std::make_shared<const Identity>(std::move(who)), spec_.cache, {}};
   }
 
-  std::string challenge(std::optional<Code>) const override {
-    return "Basic realm=\"" + spec_.realm + "\", charset=\"UTF-8\"";
+  std::string challenge(http::AuthScheme scheme, std::optional<Code> refused) const override {
+    return challenge_of(scheme, spec_.realm, refused);
   }
 
   std::optional<News> refresh() const override {

@@ -42,22 +42,24 @@ class Bearer : public Checker {
         settings_(settings_of(spec)) {}
 
   Provider provider() const override { return Provider::kJwt; }
-  http::AuthScheme scheme() const override { return http::AuthScheme::kBearer; }
+  bool takes(std::optional<http::AuthScheme> scheme) const override {
+    return scheme == http::AuthScheme::kBearer;
+  }
 
-  std::string basis(std::string_view) const override {
+  std::string basis(const Claim&) const override {
     const KeysPtr held = keys();
     if (!held) return settings_;
     return settings_ + std::string(held->digest.begin(), held->digest.end());
   }
 
-  Checked check(std::string_view token, int64_t now) const override {
+  Checked check(const Claim& claim, int64_t now) const override {
     const KeysPtr held = keys();
     if (!held) {
       return {.who = std::unexpected(Code::kKeysMissing),
               .why = "the keys of its issuer could not be fetched yet",
               .later = awaits_more()};
     }
-    auto holder = check_token(token, held->set, rules_, now);
+    auto holder = check_token(claim.secret, held->set, rules_, now);
     if (!holder) {
       if (holder.error() == JwtFault::kUnknownKey && awaits_more()) {
         return {.who = std::unexpected(Code::kKeysMissing), .later = true};
@@ -65,21 +67,21 @@ class Bearer : public Checker {
       const bool expired = holder.error() == JwtFault::kExpired;
       return {std::unexpected(expired ? Code::kTokenExpired : Code::kCredentialsRejected),
               {},
-              sentence(holder.error())};
+              std::string(sentence(holder.error()))};
     }
     Identity& who = holder->identity;
     who.groups.insert(who.groups.end(), spec_.groups.begin(), spec_.groups.end());
     if (!is_sound(who)) {
-      return {std::unexpected(Code::kCredentialsRejected), {}, sentence(JwtFault::kIdentity)};
+      return {std::unexpected(Code::kCredentialsRejected),
+              {},
+              std::string(sentence(JwtFault::kIdentity))};
     }
     const Duration left = std::chrono::seconds(holder->expires - now);
     return {std::make_shared<const Identity>(std::move(who)), std::min(spec_.cache, left), {}};
   }
 
-  // RFC 6750 section 3.1.
-  std::string challenge(std::optional<Code> refused) const override {
-    const std::string out = "Bearer realm=\"" + spec_.realm + "\"";
-    return refused ? out + ", error=\"invalid_token\"" : out;
+  std::string challenge(http::AuthScheme scheme, std::optional<Code> refused) const override {
+    return challenge_of(scheme, spec_.realm, refused);
   }
 
  protected:

@@ -8,6 +8,12 @@
 #include "policy/askers.h"
 
 namespace penstock::identity {
+namespace {
+
+constexpr http::AuthScheme kSchemes[] = {http::AuthScheme::kNegotiate, http::AuthScheme::kBasic,
+                                         http::AuthScheme::kBearer};
+
+}  // namespace
 
 // One for each URL, however many name it, and the one that was there before: a reload while the
 // issuer cannot be reached loses no key.
@@ -26,10 +32,12 @@ KeySourcePtr Book::key_source_of(const ProviderSpec& spec, const Book* before) {
 
 std::expected<CheckerPtr, Faults> Book::checker_of(const ProviderSpec& spec, const Book* before) {
   if (spec.kind == Provider::kBasic) return open_basic(spec);
-  if (!is_url(spec.jwt.value)) return open_jwt(spec);
+  if (spec.kind == Provider::kNegotiate) return open_negotiate(spec);
+  if (spec.kind == Provider::kJwt && !is_url(spec.jwt.value)) return open_jwt(spec);
   if (auto fault = fault_of_roots(spec.ca.value)) {
     return std::unexpected(Faults{{spec.ca.place, std::move(*fault)}});
   }
+  if (spec.kind == Provider::kAuthorizer) return open_authorizer(spec);
   return open_jwt(spec, key_source_of(spec, before));
 }
 
@@ -48,7 +56,9 @@ std::expected<Book::Entry, Faults> Book::entry_of(const ProviderSpec& spec, cons
       out.groups = spec.groups;
       break;
     case Provider::kBasic:
-    case Provider::kJwt: {
+    case Provider::kJwt:
+    case Provider::kNegotiate:
+    case Provider::kAuthorizer: {
       auto checker = checker_of(spec, before);
       if (checker) out.checker = std::move(*checker);
       if (!checker) faults = std::move(checker.error());
@@ -69,7 +79,13 @@ std::expected<std::shared_ptr<const Book>, Faults> Book::open(
       faults.insert(faults.end(), entry.error().begin(), entry.error().end());
       continue;
     }
-    out->takes_credentials_ = out->takes_credentials_ || entry->checker != nullptr;
+    if (const auto& checker = entry->checker) {
+      out->has_checkers_ = true;
+      out->has_remote_checkers_ = out->has_remote_checkers_ || checker->remote() != nullptr;
+      out->takes_credentials_ =
+          out->takes_credentials_ ||
+          std::ranges::any_of(kSchemes, [&](auto scheme) { return checker->takes(scheme); });
+    }
     out->entries_.push_back(std::move(*entry));
   }
   if (!faults.empty()) return std::unexpected(std::move(faults));
@@ -83,7 +99,7 @@ Opinion Book::opinion(const Presented& presented) const {
     // Once there are credentials to be checked, nobody else is asked.
     if (!out.checkers.empty() && !entry.checker) continue;
     if (entry.checker) {
-      if (presented.scheme == entry.checker->scheme()) out.checkers.push_back(entry.checker);
+      if (entry.checker->takes(presented.scheme)) out.checkers.push_back(entry.checker);
       continue;
     }
     if (entry.provider == Provider::kClients && entry.clients.contains(client)) {
@@ -107,19 +123,20 @@ std::string Book::challenges(std::optional<http::AuthScheme> sent, Code why) con
   std::string out;
   std::vector<http::AuthScheme> said;
   for (const Entry& entry : entries_) {
-    if (!entry.checker) continue;
-    const http::AuthScheme scheme = entry.checker->scheme();
-    if (std::ranges::find(said, scheme) != said.end()) continue;
-    said.push_back(scheme);
-    const auto refused = sent == scheme ? std::optional(why) : std::nullopt;
-    out += "Proxy-Authenticate: " + entry.checker->challenge(refused) + "\r\n";
+    for (const http::AuthScheme scheme : kSchemes) {
+      if (!entry.checker || !entry.checker->takes(scheme)) continue;
+      if (std::ranges::find(said, scheme) != said.end()) continue;
+      said.push_back(scheme);
+      const auto refused = sent == scheme ? std::optional(why) : std::nullopt;
+      out += "Proxy-Authenticate: " + entry.checker->challenge(scheme, refused) + "\r\n";
+    }
   }
   return out;
 }
 
 bool Book::takes(http::AuthScheme scheme) const {
   return std::ranges::any_of(entries_, [scheme](const Entry& entry) {
-    return entry.checker && entry.checker->scheme() == scheme;
+    return entry.checker && entry.checker->takes(scheme);
   });
 }
 

@@ -30,7 +30,7 @@ namespace penstock::identity {
 struct Presented {
   IpAddress client;
   const Certificate* certificate = nullptr;  // null: none
-  std::optional<http::AuthScheme> scheme{};  // of the credentials; empty: there are none
+  std::optional<http::AuthScheme> scheme{};  // of the credentials, if they are considered
 };
 
 struct Opinion {
@@ -61,8 +61,15 @@ class Book {
   // Of one URL with several settings, the first.
   std::vector<KeySource::Facts> key_facts(Instant now) const;
 
-  bool takes_credentials() const { return takes_credentials_; }
+  // Somebody must be asked, at least about some clients.
+  bool has_checkers() const { return has_checkers_; }
+  bool has_remote_checkers() const { return has_remote_checkers_; }
   bool takes(http::AuthScheme scheme) const;
+  bool takes_any() const { return takes_credentials_; }
+  // Where no provider takes any, those that are sent say nothing.
+  std::optional<http::AuthScheme> considered(std::optional<http::AuthScheme> scheme) const {
+    return takes_credentials_ ? scheme : std::nullopt;
+  }
 
  private:
   struct Entry {
@@ -79,6 +86,8 @@ class Book {
 
   std::vector<Entry> entries_;
   std::vector<KeySourcePtr> key_sources_;
+  bool has_checkers_ = false;
+  bool has_remote_checkers_ = false;
   bool takes_credentials_ = false;
 };
 

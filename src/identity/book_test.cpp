@@ -52,6 +52,10 @@ std::shared_ptr<const Book> book_of(const std::vector<ProviderSpec>& specs) {
   return book.value();
 }
 
+Claim holding(std::string_view secret) {
+  return {.secret = secret};
+}
+
 const IpAddress kInside = IpAddress::from_v4(10, 1, 2, 3);
 const IpAddress kOutside = IpAddress::from_v4(192, 0, 2, 1);
 
@@ -77,12 +81,12 @@ TEST(ABook, AsksItsProvidersInOrder) {
 TEST(ABook, WantsCredentialsWhereTheyAreTaken) {
   const TestFile users(user_line("ann", "sesame"));
   const auto book = book_of({by_password(users), by_certificate(CertificateField::kSubject)});
-  EXPECT_TRUE(book->takes_credentials());
+  EXPECT_TRUE(book->has_checkers());
   EXPECT_EQ(book->opinion({kInside}).refused, Code::kCredentialsMissing);
   EXPECT_EQ(book->opinion({kInside, nullptr, AuthScheme::kBearer}).refused,
             Code::kSchemeUnsupported);
   const auto addresses = book_of({by_address("10.0.0.0/8", "ci")});
-  EXPECT_FALSE(addresses->takes_credentials());
+  EXPECT_FALSE(addresses->has_checkers());
   const Opinion nobody = addresses->opinion({kOutside, nullptr, AuthScheme::kBasic});
   EXPECT_EQ(nobody.who, nullptr);
   EXPECT_EQ(nobody.refused, std::nullopt);
@@ -124,17 +128,17 @@ TEST(ABook, ReadsAFileAgainThatHasChangedAndKeepsTheLastGoodOne) {
   spec.groups = {"staff"};
   const auto book = book_of({spec});
   const CheckerPtr checker = book->opinion({kInside, nullptr, AuthScheme::kBasic}).checkers.at(0);
-  const auto ann = checker->check("ann:sesame", 0);
+  const auto ann = checker->check(holding("ann:sesame"), 0);
   ASSERT_TRUE(ann.who);
   EXPECT_EQ(**ann.who, (Identity{"ann", {"staff", "ops"}}));
-  const std::string basis = checker->basis("ann:sesame");
+  const std::string basis = checker->basis(holding("ann:sesame"));
   EXPECT_TRUE(book->refresh().empty());
 
   users.write("nonsense");
   const auto bad = book->refresh();
   ASSERT_EQ(bad.size(), 1u);
   EXPECT_FALSE(bad[0].good);
-  EXPECT_TRUE(checker->check("ann:sesame", 0).who);
+  EXPECT_TRUE(checker->check(holding("ann:sesame"), 0).who);
   EXPECT_TRUE(book->refresh().empty()) << "said once";
 
   users.write(user_line("ann", "other") + user_line("bob", "b"));
@@ -142,9 +146,9 @@ TEST(ABook, ReadsAFileAgainThatHasChangedAndKeepsTheLastGoodOne) {
   ASSERT_EQ(good.size(), 1u);
   EXPECT_TRUE(good[0].good);
   EXPECT_THAT(good[0].line, HasSubstr("2 users"));
-  EXPECT_FALSE(checker->check("ann:sesame", 0).who);
-  EXPECT_TRUE(checker->check("ann:other", 0).who);
-  EXPECT_NE(checker->basis("ann:sesame"), basis);
+  EXPECT_FALSE(checker->check(holding("ann:sesame"), 0).who);
+  EXPECT_TRUE(checker->check(holding("ann:other"), 0).who);
+  EXPECT_NE(checker->basis(holding("ann:sesame")), basis);
 }
 
 TEST(ABook, BelievesATokenNoLongerThanItLasts) {
@@ -157,14 +161,14 @@ TEST(ABook, BelievesATokenNoLongerThanItLasts) {
   const nlohmann::json claims{
       {"iss", "issuer"}, {"aud", "penstock"}, {"sub", "ann"}, {"exp", 1000}};
   const std::string token = key.token(claims);
-  EXPECT_EQ(checker->check(token, 400).good_for, std::chrono::minutes(5));
-  EXPECT_EQ(checker->check(token, 990).good_for, std::chrono::seconds(10));
-  EXPECT_EQ(checker->check(token, 1000).who.error(), Code::kTokenExpired);
-  const std::string basis = checker->basis(token);
+  EXPECT_EQ(checker->check(holding(token), 400).good_for, std::chrono::minutes(5));
+  EXPECT_EQ(checker->check(holding(token), 990).good_for, std::chrono::seconds(10));
+  EXPECT_EQ(checker->check(holding(token), 1000).who.error(), Code::kTokenExpired);
+  const std::string basis = checker->basis(holding(token));
   keys.write(set_of({SigningKey::ed25519("k").jwk()}));
   EXPECT_EQ(book->refresh().size(), 1u);
-  EXPECT_NE(checker->basis(token), basis);
-  EXPECT_EQ(checker->check(token, 400).who.error(), Code::kCredentialsRejected);
+  EXPECT_NE(checker->basis(holding(token)), basis);
+  EXPECT_EQ(checker->check(holding(token), 400).who.error(), Code::kCredentialsRejected);
 }
 
 TEST(ABook, SharesTheKeysOfAUrlAndKeepsThemOverAReload) {
@@ -204,22 +208,47 @@ TEST(ABook, TakesNoTokenBeforeItHasKeys) {
   const std::string token =
       key.token({{"iss", "issuer"}, {"aud", "penstock"}, {"sub", "ann"}, {"exp", 2000}});
   const auto& source = book->key_sources().at(0);
-  EXPECT_TRUE(checker->check(token, 1000).later) << "they will be there in a moment";
+  EXPECT_TRUE(checker->check(holding(token), 1000).later) << "they will be there in a moment";
   source->begin();
   source->end(std::unexpected("no route"), Clock::now());
-  EXPECT_TRUE(checker->check(token, 1000).later) << "once more, at its asking";
+  EXPECT_TRUE(checker->check(holding(token), 1000).later) << "once more, at its asking";
   source->begin();
   source->end(std::unexpected("no route"), Clock::now());
-  const Checked without = checker->check(token, 1000);
+  const Checked without = checker->check(holding(token), 1000);
   EXPECT_FALSE(without.later);
   EXPECT_EQ(without.who.error(), Code::kKeysMissing);
-  const std::string basis = checker->basis(token);
+  const std::string basis = checker->basis(holding(token));
   source->end(fetch::Reply{.status = 200, .body = set_of({key.jwk()}), .fields = {}}, Clock::now());
-  EXPECT_EQ((*checker->check(token, 1000).who)->name, "ann");
-  EXPECT_NE(checker->basis(token), basis);
+  EXPECT_EQ((*checker->check(holding(token), 1000).who)->name, "ann");
+  EXPECT_NE(checker->basis(holding(token)), basis);
   const auto news = book->refresh();
   ASSERT_EQ(news.size(), 1u);
   EXPECT_EQ(news[0].line, "https://a.example/keys was read: 1 keys");
+}
+
+TEST(ABook, AsksAuthorizersAboutThoseTheyAreForAndOnlyThose) {
+  ProviderSpec far;
+  far.kind = Provider::kAuthorizer;
+  far.authorizer = {"https://auth.example/", {}};
+  far.credentials = {Asked::kNone};
+  const auto alone = book_of({far, by_address("10.0.0.0/8", "guest")});
+  EXPECT_FALSE(alone->takes_any());
+  EXPECT_TRUE(alone->has_remote_checkers());
+  EXPECT_EQ(alone->considered(AuthScheme::kBasic), std::nullopt);
+  EXPECT_EQ(alone->opinion({.client = kInside}).checkers.size(), 1u);
+  EXPECT_EQ(alone->opinion({.client = kInside}).who, nullptr) << "its say is the last";
+  EXPECT_EQ(alone->challenges({}, Code::kCredentialsMissing), "");
+
+  far.credentials = {Asked::kBasic, Asked::kBearer};
+  const auto both = book_of({by_address("10.0.0.0/8", "ci"), far});
+  EXPECT_EQ(both->opinion({.client = kInside}).who->name, "ci");
+  EXPECT_EQ(both->opinion({.client = kOutside}).refused, Code::kCredentialsMissing);
+  EXPECT_EQ(both->opinion({.client = kOutside, .scheme = AuthScheme::kBearer}).checkers.size(), 1u);
+  EXPECT_EQ(both->opinion({.client = kOutside, .scheme = AuthScheme::kNegotiate}).refused,
+            Code::kSchemeUnsupported);
+  EXPECT_EQ(both->challenges(AuthScheme::kBearer, Code::kCredentialsRejected),
+            "Proxy-Authenticate: Basic realm=\"penstock\", charset=\"UTF-8\"\r\n"
+            "Proxy-Authenticate: Bearer realm=\"penstock\", error=\"invalid_token\"\r\n");
 }
 
 }  // namespace

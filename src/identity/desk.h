@@ -7,6 +7,7 @@
 
 #include <condition_variable>
 #include <deque>
+#include <expected>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -28,19 +29,19 @@ namespace penstock::identity {
 
 class Desk {
  public:
-  static constexpr size_t kWaitingMax = 1024;
+  static constexpr size_t kWaitingMax = 1024;  // in each line
+  static constexpr size_t kOutsideMax = 64;    // questions to authorizers on their way
 
   struct Question {
     CheckerPtr checker;
-    std::string_view secret;  // may go when ask() returns
-    IpAddress client;
+    Claim claim;                 // its texts may go when ask() returns
     admission::Ration failures;  // that an address may have; none: no limit
     Instant now;
     Instant deadline;  // nobody waits longer
   };
   struct Answer {
     Result<IdentityPtr> who;
-    std::string_view why{};  // of a refusal, for the program's log
+    std::string why{};  // of a refusal, for the program's log
   };
   class Check;
   using CheckPtr = std::shared_ptr<Check>;
@@ -57,8 +58,8 @@ class Desk {
 
   // Checks what is asked until close(); several threads may.
   void serve();
-  // Fetches what checks need from elsewhere until close(); one thread does. Checks that need a key
-  // which is not there wait for it meanwhile, and hold up nobody.
+  // Asks what must be asked elsewhere until close(); one thread does. It has a line of its own, and
+  // checks that need a key which is not there wait for it meanwhile: neither holds up anybody else.
   void serve_outside();
   // The sources whose keys are kept up to date by that; those of before no longer are.
   void follow(std::vector<KeySourcePtr> sources);
@@ -70,11 +71,15 @@ class Desk {
 
  private:
   CheckPtr join(const Digest& credentials, std::move_only_function<void()>& ring);
+  std::expected<bool, Duration> count_guess(const Question& question, const Digest& guess);
+  void conclude(Check& check, const Checked& checked, Instant now);
+  void send_away(Check& check);
   void settle(Check& check, Answer answer);
   void check_now(const CheckPtr& check, Instant deadline, uint64_t news);
   void put_aside(const CheckPtr& check, uint64_t news);
   void take_up_again();
   void start_fetches(fetch::Fetcher& fetcher, Instant& next);
+  void start_questions(fetch::Fetcher& fetcher);
 
   const KeyedHash hash_;
   Verified verified_;
@@ -83,11 +88,13 @@ class Desk {
   std::condition_variable called_;
   bool closed_ = false;  // guarded by mutex_, as is all below
   std::deque<CheckPtr> line_;
-  std::vector<CheckPtr> aside_;  // until keys have been fetched
-  uint64_t news_ = 0;            // how often some were, or could not be
+  std::deque<CheckPtr> outside_;  // the line of what is asked elsewhere
+  std::vector<CheckPtr> aside_;   // until keys have been fetched
+  uint64_t news_ = 0;             // how often some were, or could not be
   std::vector<KeySourcePtr> sources_;
   std::unique_ptr<fetch::Fetcher> fetcher_;                // null: nobody serves outside
   std::unordered_map<Digest, CheckPtr, DigestHash> open_;  // in line or being checked
+  std::unordered_map<Digest, int, DigestHash> guesses_;    // credentials of a client in these
 };
 
 }  // namespace penstock::identity

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "identity/desk.h"
+#include "identity/desk_check.h"
 
 namespace penstock::identity {
 namespace {
@@ -62,6 +62,30 @@ void Desk::start_fetches(fetch::Fetcher& fetcher, Instant& next) {
   }
 }
 
+void Desk::start_questions(fetch::Fetcher& fetcher) {
+  while (fetcher.running() < kOutsideMax) {
+    CheckPtr check;
+    Instant deadline;
+    {
+      const std::lock_guard lock(mutex_);
+      if (outside_.empty()) return;
+      check = std::move(outside_.front());
+      outside_.pop_front();
+      deadline = check->deadline;
+    }
+    const Instant now = Clock::now();
+    if (deadline <= now) {
+      send_away(*check);
+      continue;
+    }
+    fetch::Request request = check->checker->remote()->request(check->claim());
+    request.timeout = std::min(request.timeout, deadline - now);
+    fetcher.start(std::move(request), [this, check, now](const fetch::Outcome& outcome) {
+      conclude(*check, check->checker->remote()->judge(check->claim(), outcome), now);
+    });
+  }
+}
+
 void Desk::serve_outside() {
   fetch::Fetcher* fetcher = nullptr;
   {
@@ -78,6 +102,7 @@ void Desk::serve_outside() {
     const Instant now = Clock::now();
     Instant next = now + kSleep;
     start_fetches(*fetcher, next);
+    start_questions(*fetcher);
     fetcher->wait(next - now);
   }
   std::unique_ptr<fetch::Fetcher> done;  // it goes when the lock has gone

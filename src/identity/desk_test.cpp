@@ -17,11 +17,15 @@ using namespace std::chrono_literals;
 class FakeChecker final : public Checker {
  public:
   Provider provider() const override { return Provider::kBasic; }
-  http::AuthScheme scheme() const override { return http::AuthScheme::kBasic; }
-  std::string basis(std::string_view) const override { return basis_; }
-  Checked check(std::string_view secret, int64_t) const override {
+  bool takes(std::optional<http::AuthScheme> scheme) const override {
+    return scheme == http::AuthScheme::kBasic;
+  }
+  bool repeats() const override { return repeats_; }
+  std::string basis(const Claim&) const override { return basis_; }
+  Checked check(const Claim& claim, int64_t) const override {
     const std::lock_guard waiting(gate_);
     ++checks_;
+    const std::string_view secret = claim.secret;
     if (later_) return {.who = std::unexpected(Code::kKeysMissing), .later = true};
     if (secret == "unknowable") return {.who = std::unexpected(Code::kKeysMissing), .why = "none"};
     if (!secret.starts_with("right")) {
@@ -29,7 +33,7 @@ class FakeChecker final : public Checker {
     }
     return {std::make_shared<const Identity>(Identity{"ann", {}}), good_for_, {}};
   }
-  std::string challenge(std::optional<Code>) const override { return "Basic"; }
+  std::string challenge(http::AuthScheme, std::optional<Code>) const override { return "Basic"; }
   std::optional<News> refresh() const override { return std::nullopt; }
 
   mutable std::mutex gate_;
@@ -37,6 +41,28 @@ class FakeChecker final : public Checker {
   mutable std::atomic<bool> later_ = false;
   std::string basis_ = "basis";
   Duration good_for_ = 1min;
+  bool repeats_ = true;
+};
+
+// Asks a port where nobody listens, and makes of that what the test wants.
+class FarChecker final : public RemoteChecker {
+ public:
+  Provider provider() const override { return Provider::kAuthorizer; }
+  bool takes(std::optional<http::AuthScheme>) const override { return true; }
+  std::string basis(const Claim& claim) const override { return std::string(claim.authority); }
+  std::string challenge(http::AuthScheme, std::optional<Code>) const override { return "Basic"; }
+  fetch::Request request(const Claim&) const override {
+    ++asked_;
+    return {.url = "http://127.0.0.1:1/", .ca = "", .bytes_max = 1, .timeout = 5s};
+  }
+  Checked judge(const Claim& claim, const fetch::Outcome& outcome) const override {
+    EXPECT_FALSE(outcome);
+    if (claim.secret == "denied") return {.who = std::unexpected(Code::kAuthorizerDenied)};
+    if (claim.secret != "right") return {.who = std::unexpected(Code::kCredentialsRejected)};
+    return {std::make_shared<const Identity>(Identity{std::string(claim.authority), {}}), 1min};
+  }
+
+  mutable std::atomic<int> asked_ = 0;
 };
 
 class ADesk : public testing::Test {
@@ -54,11 +80,17 @@ class ADesk : public testing::Test {
 
   Desk::Question question(std::string_view secret, Instant now = Clock::now()) const {
     return {.checker = checker_,
-            .secret = secret,
-            .client = client_,
+            .claim = {.scheme = http::AuthScheme::kBasic, .secret = secret, .client = client_},
             .failures = {3, 1h},
             .now = now,
             .deadline = now + 1h};
+  }
+  // The same for FarChecker.
+  Desk::Question about(std::string_view secret, std::string_view authority) const {
+    Desk::Question out = question(secret);
+    out.checker = far_;
+    out.claim.authority = authority;
+    return out;
   }
   // What became of it, when there is something.
   Result<IdentityPtr> ask(const Desk::Question& question) {
@@ -78,6 +110,7 @@ class ADesk : public testing::Test {
   }
 
   std::shared_ptr<FakeChecker> checker_ = std::make_shared<FakeChecker>();
+  std::shared_ptr<FarChecker> far_ = std::make_shared<FarChecker>();
   IpAddress client_ = IpAddress::from_v4(10, 0, 0, 1);
   Desk desk_;
   std::vector<std::thread> threads_;
@@ -197,6 +230,76 @@ TEST_F(ADesk, PutsAsideWhatNeedsKeysUntilAFetchHasEnded) {
   EXPECT_EQ((*desk_.answer(std::get<Desk::CheckPtr>(asked))->who)->name, "ann");
   EXPECT_EQ(source->facts(Clock::now()).failed, 1u);
   EXPECT_EQ(desk_.waiting(), 0u);
+}
+
+TEST_F(ADesk, ChecksEachTimeWhatIsGoodOnce) {
+  checker_->repeats_ = false;
+  std::atomic<int> rings = 0;
+  std::vector<Desk::CheckPtr> checks;
+  for (int i = 0; i < 3; ++i) {
+    checks.push_back(std::get<Desk::CheckPtr>(desk_.ask(question("right"), [&rings] { ++rings; })));
+  }
+  EXPECT_EQ(std::set(checks.begin(), checks.end()).size(), 3u) << "nobody joins";
+  serve();
+  while (rings < 3) std::this_thread::yield();
+  EXPECT_TRUE(ask(question("right")));
+  EXPECT_EQ(checker_->checks_, 4);
+  EXPECT_EQ(desk_.verified(), 0u);
+}
+
+TEST_F(ADesk, AsksElsewhereInALineOfItsOwn) {
+  // One set of credentials for many destinations is one guess; three are allowed.
+  std::atomic<int> rings = 0;
+  std::vector<Desk::CheckPtr> checks;
+  for (const char* authority : {"a", "b", "c", "d", "e"}) {
+    checks.push_back(
+        std::get<Desk::CheckPtr>(desk_.ask(about("right", authority), [&rings] { ++rings; })));
+  }
+  serve();
+  EXPECT_EQ((*ask(question("right too")))->name, "ann") << "not held up by them";
+  serve_outside();
+  while (rings < 5) std::this_thread::yield();
+  EXPECT_EQ((*desk_.answer(checks[4])->who)->name, "e");
+  EXPECT_EQ((*ask(about("right", "c")))->name, "c");
+  EXPECT_EQ(far_->asked_, 5) << "known by what it was told";
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(ask(about("denied", "a")).error().code, Code::kAuthorizerDenied) << "no wrong login";
+  }
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(ask(about("wrong", "a")).error().code, Code::kCredentialsRejected);
+  }
+  EXPECT_EQ(ask(about("wrong", "a")).error().code, Code::kLoginRate);
+  Desk::Question nameless = about("", "a");
+  nameless.claim.scheme.reset();
+  EXPECT_EQ(ask(nameless).error().code, Code::kCredentialsRejected) << "nothing was guessed";
+}
+
+TEST_F(ADesk, CountsWhatIsGoodOnceWhenItIsWrong) {
+  checker_->repeats_ = false;
+  std::atomic<int> rings = 0;
+  for (int i = 0; i < 9; ++i) {
+    const auto asked = desk_.ask(question("right"), [&rings] { ++rings; });
+    EXPECT_TRUE(std::holds_alternative<Desk::CheckPtr>(asked)) << "many at once are no attack";
+  }
+  serve();
+  while (rings < 9) std::this_thread::yield();
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(refusal("wrong"), Code::kCredentialsRejected);
+  EXPECT_EQ(refusal("wrong"), Code::kLoginRate);
+  EXPECT_EQ(refusal("right"), Code::kLoginRate) << "nobody is known here";
+}
+
+TEST_F(ADesk, ForgivesNoMoreThanWasCounted) {
+  std::atomic<int> rings = 0;
+  for (const char* guess : {"wrong", "wronger"}) {
+    (void)desk_.ask(about(guess, "a"), [&rings] { ++rings; });
+  }
+  for (const char* authority : {"a", "b", "c", "d", "e", "f"}) {
+    (void)desk_.ask(about("right", authority), [&rings] { ++rings; });
+  }
+  serve_outside();
+  while (rings < 8) std::this_thread::yield();
+  EXPECT_EQ(ask(about("wrong", "a")).error().code, Code::kCredentialsRejected);
+  EXPECT_EQ(ask(about("wrong", "a")).error().code, Code::kLoginRate);
 }
 
 TEST_F(ADesk, HoldsNothingAgainstWhoCouldNotBeChecked) {

@@ -5,6 +5,7 @@
 #include "base/words.h"
 #include "identity/htpasswd.h"
 #include "identity/identity.h"
+#include "identity/read_file.h"
 
 namespace penstock::identity {
 namespace {
@@ -49,6 +50,14 @@ const std::vector<std::string>& GroupsFile::groups_of(const std::string& user) c
   static const std::vector<std::string> kNone;
   const auto found = by_user_.find(user);
   return found == by_user_.end() ? kNone : found->second;
+}
+
+GroupsFile read_groups(const Located<std::string>& file, Faults& faults) {
+  if (file.value.empty()) return {};
+  auto groups = GroupsFile::parse(text_of(file, kUsersBytesMax, faults));
+  if (groups) return std::move(*groups);
+  tell(groups.error(), file, faults);
+  return {};
 }
 
 }  // namespace penstock::identity

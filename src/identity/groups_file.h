@@ -25,4 +25,7 @@ class GroupsFile {
   std::unordered_map<std::string, std::vector<std::string>> by_user_;
 };
 
+// Those in the file that the configuration names, if it names one, or none and its faults.
+GroupsFile read_groups(const Located<std::string>& file, Faults& faults);
+
 }  // namespace penstock::identity

@@ -10,6 +10,8 @@ std::string_view provider_word(Provider provider) {
     case Provider::kCertificate: return "certificate";
     case Provider::kBasic: return "basic";
     case Provider::kJwt: return "jwt";
+    case Provider::kNegotiate: return "negotiate";
+    case Provider::kAuthorizer: return "authorizer";
   }
   return "clients";
 }

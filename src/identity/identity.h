@@ -19,8 +19,8 @@ struct Identity {
 using IdentityPtr = std::shared_ptr<const Identity>;
 
 // By what somebody can be identified.
-enum class Provider : uint8_t { kClients, kCertificate, kBasic, kJwt };
-inline constexpr int kProviderCount = 4;
+enum class Provider : uint8_t { kClients, kCertificate, kBasic, kJwt, kNegotiate, kAuthorizer };
+inline constexpr int kProviderCount = 6;
 // For metrics; also the key that begins the provider in the configuration.
 std::string_view provider_word(Provider provider);
 

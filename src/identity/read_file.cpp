@@ -60,6 +60,21 @@ std::expected<std::string, std::string> read_file(const std::string& path, size_
   return out;
 }
 
+void tell(const Faults& found, const Located<std::string>& file, Faults& faults) {
+  for (const Fault& fault : found) {
+    const std::string line =
+        fault.place.line != 0 ? ":" + std::to_string(fault.place.line) + ": " : ": ";
+    faults.push_back({file.place, file.value + line + fault.message});
+  }
+}
+
+std::string text_of(const Located<std::string>& file, size_t bytes_max, Faults& faults) {
+  auto text = read_file(file.value, bytes_max);
+  if (text) return std::move(*text);
+  tell({{{}, text.error()}}, file, faults);
+  return {};
+}
+
 std::optional<std::string> fault_of_roots(const std::string& path) {
   if (path.empty()) return std::nullopt;
   const auto text = read_file(path, kRootsBytesMax);

@@ -7,6 +7,8 @@
 #include <optional>
 #include <string>
 
+#include "base/fault.h"
+
 namespace penstock::identity {
 
 // What a file was when it was looked at; another one means that it has changed.
@@ -19,6 +21,11 @@ FileState state_of(const std::string& path);
 
 // The contents; or why not, in words that go behind the path.
 std::expected<std::string, std::string> read_file(const std::string& path, size_t bytes_max);
+
+// The same, or empty and a fault at the place in the configuration that names it.
+std::string text_of(const Located<std::string>& file, size_t bytes_max, Faults& faults);
+// Faults that were found in it, told there.
+void tell(const Faults& found, const Located<std::string>& file, Faults& faults);
 
 // What is wrong with a file of certificates to trust (PEM), its path in front; an empty path is the
 // system's, and right.

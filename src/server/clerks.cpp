@@ -16,13 +16,17 @@ constexpr uint64_t kClerksMax = 4;
 constexpr int kNiceness = 10;
 constexpr Duration kFileCheck = std::chrono::seconds(1);
 
+bool asks_outside(const identity::Book& book) {
+  return book.has_remote_checkers() || !book.key_sources().empty();
+}
+
 }  // namespace
 
 void Clerks::staff(const config::Config& config) {
-  const bool takes = config.identity && config.identity->takes_credentials();
+  const bool takes = config.identity && config.identity->has_checkers();
   desk_.follow(takes ? config.identity->key_sources() : std::vector<identity::KeySourcePtr>());
   if (!takes) return;
-  if (!outside_.joinable() && !config.identity->key_sources().empty()) {
+  if (!outside_.joinable() && asks_outside(*config.identity)) {
     outside_ = std::thread([this] {
       pthread_setname_np(pthread_self(), "identity/out");
       desk_.serve_outside();

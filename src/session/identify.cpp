@@ -29,28 +29,29 @@ LoginResult result_of(Code refused) {
   switch (refused) {
     case Code::kLoginRate: return LoginResult::kLimited;
     case Code::kIdentityBusy: return LoginResult::kBusy;
-    case Code::kKeysMissing: return LoginResult::kFailed;
+    case Code::kKeysMissing:
+    case Code::kAuthorizerFailed: return LoginResult::kFailed;
     default: return LoginResult::kRejected;
   }
 }
 
 // What operators need to know of a refusal, and nothing that was sent.
-void say_why(Connection& c, const identity::Checker& checker, std::string_view why) {
+void say_why(Connection& c, const identity::Checker& checker, Code refused, std::string_view why) {
   if (why.empty()) return;
-  c.worker.trouble().say(observe::Level::kInfo,
+  const bool ours = facts(refused).status == 503;
+  c.worker.trouble().say(ours ? observe::Level::kWarning : observe::Level::kInfo,
                          std::string(identity::provider_word(checker.provider())) + ": " +
                              c.story.client.address.text() + ": " + std::string(why));
 }
 
 Task<Result<identity::IdentityPtr>> ask_desk(Connection& c, const identity::CheckerPtr& checker,
-                                             std::string_view secret) {
+                                             const identity::Claim& claim) {
   loop::Loop& loop = c.worker.loop();
   loop::Bell bell(loop);
   const Instant now = loop.now();
   const Instant deadline = deadline_after(now, c.config().timeouts.identify);
   const auto asked = c.worker.desk().ask({.checker = checker,
-                                          .secret = secret,
-                                          .client = c.story.client.address,
+                                          .claim = claim,
                                           .failures = c.config().limits.failed_logins,
                                           .now = now,
                                           .deadline = deadline},
@@ -70,7 +71,7 @@ Task<Result<identity::IdentityPtr>> ask_desk(Connection& c, const identity::Chec
   const auto answer = c.worker.desk().answer(check);
   Result<identity::IdentityPtr> who = answer ? answer->who : fail(Code::kIdentityBusy);
   count(c, checker->provider(), who ? LoginResult::kAccepted : result_of(who.error().code));
-  if (!who && answer) say_why(c, *checker, answer->why);
+  if (!who && answer) say_why(c, *checker, who.error().code, answer->why);
   co_return who;
 }
 
@@ -78,7 +79,7 @@ Task<Result<identity::IdentityPtr>> ask_desk(Connection& c, const identity::Chec
 Task<Failure> identify(Connection& c, Request& request) {
   const identity::Book& book = *c.config().identity;
   c.story.login = {};
-  if (request.credentials) c.story.login = request.credentials->scheme;
+  if (request.credentials) c.story.login = book.considered(request.credentials->scheme);
   const auto* shown = c.secured && c.secured->certificate ? &*c.secured->certificate : nullptr;
   const identity::Opinion opinion = book.opinion({c.story.client.address, shown, c.story.login});
   if (opinion.who) {
@@ -88,8 +89,18 @@ Task<Failure> identify(Connection& c, Request& request) {
   }
   Failure failure;
   if (opinion.refused) failure = Error{*opinion.refused};
+  const Instant began = c.worker.loop().now();
+  const std::string listener = c.listener().address.text();
+  const std::string authority = c.story.target.text();
+  const identity::Claim claim{
+      .scheme = c.story.login,
+      .secret = c.story.login ? request.credentials->secret.view() : std::string_view(),
+      .client = c.story.client.address,
+      .listener = listener,
+      .method = c.asker().method,
+      .authority = authority};
   for (const identity::CheckerPtr& checker : opinion.checkers) {
-    const auto who = co_await ask_desk(c, checker, request.credentials->secret.view());
+    const auto who = co_await ask_desk(c, checker, claim);
     if (who) {
       c.who = *who;
       failure.reset();
@@ -100,6 +111,13 @@ Task<Failure> identify(Connection& c, Request& request) {
     if (failure->facts().status != 407) break;
   }
   if (request.credentials) request.credentials->secret = Secret();
+  if (c.story.login || !opinion.checkers.empty()) {
+    c.story.times.identify.add(began, c.worker.loop().now());
+  }
+  // There is nothing to send that would help.
+  if (failure && failure->facts().status == 407 && !book.takes_any()) {
+    failure = Error{Code::kAuthorizerDenied};
+  }
   co_return failure;
 }
 
@@ -117,10 +135,7 @@ Task<Result<Request>> read_request(Connection& c) {
 Task<Failure> find_out_who(Connection& c, Request& request) {
   c.story.step = Step::kIdentify;
   if (!c.config().identity) co_return std::nullopt;
-  const Instant began = c.worker.loop().now();
-  const Failure failure = co_await identify(c, request);
-  if (c.story.login) c.story.times.identify.add(began, c.worker.loop().now());
-  co_return failure;
+  co_return co_await identify(c, request);
 }
 
 }  // namespace
