@@ -91,7 +91,7 @@ std::unexpected<TicketRefusal> refuse(std::string_view token, OM_uint32 major, O
 }
 
 OM_uint32 acquire(const Keytab& keys, Credential& out, OM_uint32* minor) {
-  std::string name = keys.name();
+  const std::string& name = keys.name();
   gss_key_value_element_desc element{"keytab", name.c_str()};
   const gss_key_value_set_desc store{1, &element};
   std::array<gss_OID_desc, 2> both{*gss_mech_krb5, spnego()};
