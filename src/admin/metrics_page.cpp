@@ -3,6 +3,8 @@
 #include <array>
 
 #include "admin/key_metrics.h"
+#include "admin/sums.h"
+#include "admin/tls_metrics.h"
 #include "observe/prometheus.h"
 #include "session/story.h"
 
@@ -16,20 +18,6 @@ using observe::HistogramCounts;
 using observe::Population;
 using observe::PrometheusText;
 using session::Metrics;
-
-uint64_t sum(const Snapshot& snapshot, Counter Metrics::* member) {
-  uint64_t total = 0;
-  for (const auto& worker : snapshot.workers) total += ((*worker.metrics).*member).value();
-  return total;
-}
-
-// Of the counter that `pick` finds in a worker's metrics.
-template <class Pick>
-uint64_t sum_of(const Snapshot& snapshot, Pick pick) {
-  uint64_t total = 0;
-  for (const auto& worker : snapshot.workers) total += pick(*worker.metrics).value();
-  return total;
-}
 
 Census sum(const Snapshot& snapshot, Population Metrics::* member) {
   Census total;
@@ -127,41 +115,6 @@ void steps(PrometheusText& text, const Snapshot& snapshot) {
   text.metric("penstock_kernel_connect_seconds", "histogram",
               "SYN to SYN-ACK of connections to origins, by the kernel's clock.");
   text.histogram({}, sum(snapshot, &Metrics::kernel_connect));
-}
-
-// Those that failed are counted as connections as well, by the same words.
-void handshakes(PrometheusText& text, const Snapshot& snapshot) {
-  text.metric("penstock_tls_handshakes_total", "counter",
-              "TLS handshakes with clients, by how they ended.");
-  for (const bool resumed : {false, true}) {
-    for (const bool newest : {false, true}) {
-      const uint64_t count = sum_of(snapshot, [&](const Metrics& metrics) -> auto& {
-        return metrics.handshakes[resumed ? 1 : 0][newest ? 1 : 0];
-      });
-      text.sample({{"result", "done"},
-                   {"version", newest ? "TLSv1.3" : "TLSv1.2"},
-                   {"resumed", resumed ? "true" : "false"}},
-                  count);
-    }
-  }
-  constexpr auto kRefused = static_cast<size_t>(session::Outcome::kRefused);
-  for (auto code = static_cast<size_t>(Code::kTlsPlainHttp);
-       code <= static_cast<size_t>(Code::kTlsFailed); ++code) {
-    const uint64_t count = sum_of(snapshot, [&](const Metrics& metrics) -> auto& {
-      return metrics.connections[kRefused][code];
-    });
-    if (count != 0) text.sample({{"result", facts(static_cast<Code>(code)).word}}, count);
-  }
-  text.metric("penstock_parent_tls_handshakes_total", "counter",
-              "TLS handshakes with parents, by how they ended.");
-  for (const size_t resumed : {0, 1}) {
-    const uint64_t count = sum_of(snapshot, [&](const Metrics& metrics) -> auto& {
-      return metrics.parent_handshakes[resumed];
-    });
-    text.sample({{"result", "done"}, {"resumed", resumed == 1 ? "true" : "false"}}, count);
-  }
-  text.sample({{"result", "failed"}, {"resumed", "false"}},
-              sum(snapshot, &Metrics::parent_handshakes_failed));
 }
 
 void bytes(PrometheusText& text, const Snapshot& snapshot) {
@@ -378,7 +331,7 @@ std::string metrics_page(const Snapshot& snapshot) {
   http2(text, snapshot);
   requests(text, snapshot);
   steps(text, snapshot);
-  handshakes(text, snapshot);
+  tls_metrics(text, snapshot);
   bytes(text, snapshot);
   admission(text, snapshot);
   quotas(text, snapshot);

@@ -129,6 +129,7 @@ struct Tls {
   ClientCertificates client_certificates = ClientCertificates::kOff;
   Located<std::string> client_ca;  // empty only while clients are asked for none
   bool tickets = true;
+  bool kernel = true;  // tunnels are handed to the kernel's TLS, where it takes them
 };
 
 // How parents are spoken to in TLS (`https://` in `via`).

@@ -26,12 +26,15 @@ inline constexpr Word<ClientCertificates> kClientCertificates[] = {
     {"optional", ClientCertificates::kOptional},
     {"required", ClientCertificates::kRequired}};
 
+inline constexpr Word<bool> kKernelTls[] = {{"auto", true}, {"off", false}};
+
 inline constexpr Key<Tls> kTlsKeys[] = {
     key<Tls, ListType<MapType<kCertificateKeys>, Emptiness::kRefused>, &Tls::certificates>(
         "certificates", kRequired),
     key<Tls, WordType<kClientCertificates>, &Tls::client_certificates>("client_certificates"),
     key<Tls, FileType, &Tls::client_ca>("client_ca"),
     key<Tls, BooleanType, &Tls::tickets>("tickets"),
+    key<Tls, WordType<kKernelTls>, &Tls::kernel>("kernel"),
 };
 
 // A listener's TLS: the keys above and what must hold between them.

@@ -50,7 +50,8 @@ std::string schema() {
               },
               "client_certificates": {"description": "Whether a client shows a certificate: off: it is not asked; optional: it may; required: it must.", "enum": ["off", "optional", "required"], "default": "off"},
               "client_ca": {"$ref": "#/$defs/file", "description": "PEM: those who sign for clients."},
-              "tickets": {"description": "Clients may take up a session again, for 2 h at most, instead of a whole handshake.", "type": "boolean", "default": true}
+              "tickets": {"description": "Clients may take up a session again, for 2 h at most, instead of a whole handshake.", "type": "boolean", "default": true},
+              "kernel": {"description": "Whether the kernel encrypts and decrypts tunnels once they are established: auto: where it can; off: never.", "enum": ["auto", "off"], "default": "auto"}
             }
           },
           "proxy_protocol": {

@@ -58,7 +58,7 @@ bool Stream::silent() const {
 }
 
 long Stream::unsent() const {
-  return fd_ ? sys::calls::unsent(fd_.get()) : transport_->unsent();
+  return (fd_ ? sys::calls::unsent(fd_.get()) : 0) + (transport_ ? transport_->unsent() : 0);
 }
 
 int Stream::pending_error() const {

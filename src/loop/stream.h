@@ -46,12 +46,16 @@ class Transport {
   // The peer learns that nothing more comes, in the transport's own way and the socket's. False:
   // the socket has to be writable first, and then it is to be asked again.
   virtual bool shutdown_write() = 0;
-  // The kernel does the work from here on: the socket's bytes are the stream's.
+  // The kernel does the work from here on: splice(2) on the socket moves the stream's bytes. Where
+  // it says EINVAL, what comes next is for read().
   virtual bool spliceable() const { return false; }
+  // So many bytes went out past write(), spliced to the socket.
+  virtual void note_spliced(size_t) {}
+  // Bytes that were taken and have not reached the socket yet, or have not left where there is
+  // none. A close loses them.
+  virtual long unsent() const { return 0; }
 
   // What else a socket is asked, of one without:
-  // bytes that were taken and have not left yet;
-  virtual long unsent() const { return 0; }
   // how it has failed, once it has announced kBroken: an errno;
   virtual int pending_error() const { return 0; }
   // its end, when it goes, is to be a reset.
@@ -81,6 +85,7 @@ class Stream {
 
   // From here on its bytes are those of `transport`, which works on this stream's socket.
   void put_on(std::unique_ptr<Transport> transport) { transport_ = std::move(transport); }
+  std::unique_ptr<Transport> take_off() { return std::move(transport_); }
   Transport* transport() const { return transport_.get(); }
   // Its bytes may be moved by the kernel, from socket to socket.
   bool spliceable() const { return !transport_ || transport_->spliceable(); }

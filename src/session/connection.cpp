@@ -343,6 +343,7 @@ loop::RootTask serve(Worker& worker, Arrival& arrival) {
                 c.story.client.address);
   co_await open_tunnel(c);
   if (!c.story.error && !c.is_trunk && (!c.forward || c.forward->switched)) {
+    hand_to_kernel(c);
     tunnel::Flow up(c.worker.relay(), c.client, c.origin, c.story.up);
     tunnel::Flow down(c.worker.relay(), c.origin, c.client, c.story.down);
     up.cap(c.config().limits.bandwidth, c.quota_share.up());

@@ -83,6 +83,7 @@ void security(JsonWriter& json, const Connection& c) {
   json.field("version", std::string_view(peer.version_word));
   json.field("cipher", std::string_view(peer.cipher));
   json.field("alpn", peer.alpn).field("sni", peer.sni).field("resumed", peer.resumed);
+  json.field("kernel", peer.kernel);
   if (peer.certificate) json.field("client_subject", peer.certificate->subject);
   json.field("handshake_us", micros_between({}, Instant(peer.took))).end_object();
 }

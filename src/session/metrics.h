@@ -48,6 +48,7 @@ struct Metrics {
   std::array<std::array<observe::Counter, 2>, 2> handshakes;  // [whole, resumed][TLS 1.2, TLS 1.3]
   std::array<observe::Counter, 2> parent_handshakes;          // whole, resumed
   observe::Counter parent_handshakes_failed;
+  std::array<observe::Counter, 2> tls_tunnels;  // whose records [this process, the kernel] makes
   observe::Histogram tls, head, identify, queue, resolve, dial, hello, server_hello;
   observe::Histogram kernel_connect;  // SYN to SYN-ACK, where the kernel is asked
   // Refreshed by the worker when the metrics are asked for.

@@ -1,8 +1,12 @@
 #include "session/secure.h"
 
+#include <string.h>
+
+#include <string>
 #include <utility>
 
 #include "session/hear.h"
+#include "tls/kernel.h"
 
 namespace penstock::session {
 
@@ -25,6 +29,20 @@ loop::Task<std::optional<Error>> secure(Connection& c) {
       .add();
   c.client.put_on(std::move(session));
   co_return std::nullopt;
+}
+
+void hand_to_kernel(Connection& c) {
+  const auto context = c.tls_context();
+  if (!c.secured || c.client.fd() < 0 || !context) return;  // without a socket: of HTTP/2
+  const auto handed = tls::hand_over(c.client, context->kernel_offer(), c.early);
+  c.secured->kernel = handed.done;
+  c.worker.metrics().tls_tunnels[handed.done ? 1 : 0].add();
+  if (handed.refused == 0) return;
+  c.worker.trouble().say(
+      observe::Level::kInfo,
+      std::string("the kernel does not take over ") + c.secured->cipher + " (" +
+          ::strerrordesc_np(handed.refused) +
+          "): such tunnels are copied; for a kernel that can, load its module tls, then reload");
 }
 
 }  // namespace penstock::session

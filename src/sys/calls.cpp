@@ -73,6 +73,12 @@ long peek(int fd, void* buffer, size_t length) {
 long send(int fd, const void* buffer, size_t length) {
   return repeat([&] { return ::send(fd, buffer, length, MSG_NOSIGNAL); });
 }
+long recvmsg(int fd, msghdr* message) {
+  return repeat([&] { return ::recvmsg(fd, message, 0); });
+}
+long sendmsg(int fd, const msghdr* message) {
+  return repeat([&] { return ::sendmsg(fd, message, MSG_NOSIGNAL); });
+}
 
 int pipe(int ends[2]) {
   return repeat([&] { return ::pipe2(ends, O_NONBLOCK | O_CLOEXEC); });

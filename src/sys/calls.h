@@ -30,6 +30,8 @@ int getsockname(int fd, sockaddr* address, socklen_t* length);
 long recv(int fd, void* buffer, size_t length);
 long peek(int fd, void* buffer, size_t length);        // MSG_PEEK: what recv would say, left there
 long send(int fd, const void* buffer, size_t length);  // MSG_NOSIGNAL
+long recvmsg(int fd, msghdr* message);
+long sendmsg(int fd, const msghdr* message);  // MSG_NOSIGNAL
 
 int pipe(int ends[2]);
 int set_pipe_size(int fd, int bytes);                     // F_SETPIPE_SZ: the size that was granted

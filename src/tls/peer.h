@@ -26,6 +26,7 @@ struct Peer {
   std::string alpn;               // empty: none was agreed on
   std::string sni;                // empty: none was sent
   bool resumed = false;
+  bool kernel = false;                               // makes and reads the tunnel's records
   Duration took{};                                   // the handshake
   std::optional<identity::Certificate> certificate;  // signed by a CA of `client_ca`
 };

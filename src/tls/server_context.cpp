@@ -7,6 +7,7 @@
 
 #include "base/ascii.h"
 #include "tls/context.h"
+#include "tls/kernel_notes.h"
 
 namespace penstock::tls {
 namespace {
@@ -79,6 +80,7 @@ bool ServerContext::add(Credentials credentials, const config::Tls& listener,
     return false;
   }
   if (listener.tickets) seal_tickets(context, *keys_);
+  if (listener.kernel) KernelNotes::ask_for(context);
   SSL_CTX_set_tlsext_servername_callback(context, on_name);
   SSL_CTX_set_tlsext_servername_arg(context, this);
   SSL_CTX_set_alpn_select_cb(context, on_alpn, this);

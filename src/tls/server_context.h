@@ -1,8 +1,8 @@
 // What a TLS listener shows its clients and asks of them: certificates chosen by the name that the
 // client wants (SNI), protocol versions, tickets, client certificates. TLS 1.2 and 1.3, ECDHE and
 // AEAD only, no renegotiation, no compression, no early data.
-// Thread: made on any, used by all; immutable but for OpenSSL's own reference counts.
-// Lifetime: its sessions hold it, so a reload replaces it under those that go on.
+// Thread: made on any, used by all; immutable but for OpenSSL's own reference counts, and the
+// kernel's offer. Lifetime: its sessions hold it, so a reload replaces it under those that go on.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,7 @@
 #include "base/fault.h"
 #include "config/config.h"
 #include "tls/credentials.h"
+#include "tls/kernel_offer.h"
 #include "tls/owned.h"
 #include "tls/ticket_keys.h"
 
@@ -39,6 +40,8 @@ class ServerContext {
   ServerContext& operator=(const ServerContext&) = delete;
   ~ServerContext();
 
+  // What the kernel has refused of its sessions.
+  KernelOffer& kernel_offer() const { return kernel_offer_; }
   OwnedSsl make_session() const { return OwnedSsl(SSL_new(choices_.front().context.get())); }
 
  private:
@@ -64,6 +67,7 @@ class ServerContext {
   std::unordered_map<std::string, SSL_CTX*> wildcard_;  // by what stands behind "*."
   std::vector<std::string> alpn_;
   std::shared_ptr<TicketKeys> keys_;
+  mutable KernelOffer kernel_offer_;
 };
 using ServerContextPtr = std::shared_ptr<const ServerContext>;
 

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <utility>
 
@@ -58,6 +59,9 @@ Session::Session(std::shared_ptr<const void> context, OwnedSsl ssl, loop::Stream
   PENSTOCK_CHECK(ssl_);
   BIO* const bio = bio_over(*this);
   SSL_set_bio(ssl_.get(), bio, bio);
+  SSL_set_msg_callback(ssl_.get(), on_message);
+  SSL_set_msg_callback_arg(ssl_.get(), this);
+  if (KernelNotes::asked_for(ssl_.get())) notes_ = std::make_unique<KernelNotes>(ssl_.get());
 }
 
 Session::Session(const ServerContextPtr& context, loop::Stream& stream, Outbox& outbox,
@@ -89,6 +93,9 @@ loop::Moved Session::take_in(std::span<uint8_t> into) {
 long Session::carry_in(std::span<uint8_t> into) {
   if (error_ != 0) return -error_;
   if (ended_) return 0;
+  if (concluding_ && early_.empty())
+    into = into.first(std::min(into.size(), notes_->to_boundary()));
+  if (into.empty()) return -EAGAIN;
   const loop::Moved moved = take_in(into);
   ended_ = moved.end();
   if (moved.failed()) error_ = moved.error();
@@ -102,6 +109,7 @@ long Session::carry_in(std::span<uint8_t> into) {
     return -EBADMSG;
   }
   received_ += static_cast<uint64_t>(moved.count);
+  if (notes_) notes_->note_arrived(into.first(static_cast<size_t>(moved.count)));
   if (shaking_hands_ && received_ > kHandshakeBytesMax) {
     error_ = EMSGSIZE;
     return -EMSGSIZE;
@@ -111,6 +119,7 @@ long Session::carry_in(std::span<uint8_t> into) {
 
 long Session::carry_out(std::span<const uint8_t> from) {
   outbox_.insert(outbox_.end(), from.begin(), from.end());
+  if (notes_) notes_->note_departed(from);
   return static_cast<long>(from.size());
 }
 
@@ -185,8 +194,6 @@ Session::Progress Session::handshake() {
   }
   shaking_hands_ = false;
   SSL_set_default_read_buffer_len(ssl_.get(), kReadBufferBytes);
-  SSL_set_msg_callback(ssl_.get(), on_message);
-  SSL_set_msg_callback_arg(ssl_.get(), this);
   // A request that came along with the end of the handshake is in OpenSSL's hands.
   if (pending()) stream_->source().suppose(loop::kReadable);
   return {.done = true};
@@ -194,9 +201,12 @@ Session::Progress Session::handshake() {
 
 void Session::on_message(int written, int, int type, const void* bytes, size_t size, SSL*,
                          void* self) {
-  if (written != 0 || type != SSL3_RT_HANDSHAKE || size == 0) return;
-  if (*static_cast<const uint8_t*>(bytes) != SSL3_MT_KEY_UPDATE) return;
   Session& session = *static_cast<Session*>(self);
+  if (size == 0) return;
+  const uint8_t first = *static_cast<const uint8_t*>(bytes);
+  if (type == SSL3_RT_HEADER && session.notes_) session.notes_->note_record(written != 0, first);
+  if (written != 0 || type != SSL3_RT_HANDSHAKE || first != SSL3_MT_KEY_UPDATE) return;
+  if (session.notes_) session.notes_->note_key_update();
   const uint64_t allowed = kKeyUpdatesFree + session.received_ / kBytesPerKeyUpdate;
   if (++session.key_updates_ > allowed && session.error_ == 0) session.error_ = EPROTO;
 }
@@ -266,6 +276,26 @@ bool Session::shutdown_write() {
   if (!flush() && error_ == 0) return false;
   sys::calls::shutdown(stream_->fd(), SHUT_WR);
   return true;
+}
+
+std::optional<Continuation> Session::conclude(std::vector<uint8_t>& early) {
+  if (!notes_ || shaking_hands_ || closing_ || promised_ > 0 || !flush()) return std::nullopt;
+  const auto has_some = [this] { return pending() || notes_->to_boundary() != 0; };
+  loop::Moved moved{-EAGAIN};
+  concluding_ = true;
+  if (has_some()) {
+    std::array<uint8_t, SSL3_RT_MAX_PLAIN_LENGTH> buffer;
+    while ((moved = read(buffer)).bytes()) {
+      early.insert(early.end(), buffer.data(), buffer.data() + moved.count);
+    }
+  }
+  concluding_ = false;
+  if (!moved.would_block()) {
+    stream_->source().suppose(loop::kReadable);  // an end, or whatever it is, will be said again
+    return std::nullopt;
+  }
+  if (has_some() || SSL_get_shutdown(ssl_.get()) != 0) return std::nullopt;
+  return notes_->conclude();
 }
 
 loop::Task<std::optional<Error>> shake_hands(Session& session, loop::Stream& stream,

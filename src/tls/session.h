@@ -19,6 +19,7 @@
 #include "loop/task.h"
 #include "tls/carrier.h"
 #include "tls/client_context.h"
+#include "tls/kernel_notes.h"
 #include "tls/peer.h"
 #include "tls/server_context.h"
 
@@ -74,6 +75,13 @@ class Session final : public loop::Transport, private Carrier {
   loop::Moved write(std::span<const uint8_t> from) override;
   bool shutdown_write() override;
 
+  std::optional<sys::kernel_tls::Cipher> kernel_cipher() const {
+    return tls::kernel_cipher(SSL_get_current_cipher(ssl_.get()));
+  }
+  // What has arrived and is here already is read into `early`, and nothing else. Then, if records
+  // can be made and read elsewhere from here on, all that it takes; if not, this session goes on.
+  std::optional<Continuation> conclude(std::vector<uint8_t>& early);
+
  private:
   Session(std::shared_ptr<const void> context, OwnedSsl ssl, loop::Stream& stream, Outbox& outbox);
   bool server() const { return SSL_is_server(ssl_.get()) == 1; }
@@ -94,18 +102,20 @@ class Session final : public loop::Transport, private Carrier {
   Outbox& outbox_;
   const std::shared_ptr<const void> context_;  // its callbacks serve this session
   OwnedSsl ssl_;
-  std::vector<uint8_t> early_;   // cipher text that was read before there was a session
-  std::vector<uint8_t> unsent_;  // cipher text that the socket did not take
-  size_t promised_ = 0;          // plain text in it that write() has not yet called taken
-  uint64_t received_ = 0;        // cipher text
+  std::unique_ptr<KernelNotes> notes_;  // null: nobody wants them
+  std::vector<uint8_t> early_;          // cipher text that was read before there was a session
+  std::vector<uint8_t> unsent_;         // cipher text that the socket did not take
+  size_t promised_ = 0;                 // plain text in it that write() has not yet called taken
+  uint64_t received_ = 0;               // cipher text
   uint32_t key_updates_ = 0;
   int error_ = 0;  // the socket's, which the kernel tells only once
   const char* reason_ = nullptr;
   bool shaking_hands_ : 1 = true;
   bool plain_http_ : 1 = false;
   bool alerted_ : 1 = false;
-  bool ended_ : 1 = false;    // a FIN was read
-  bool closing_ : 1 = false;  // close_notify has been said
+  bool ended_ : 1 = false;       // a FIN was read
+  bool closing_ : 1 = false;     // close_notify has been said
+  bool concluding_ : 1 = false;  // no record is begun any more
 };
 
 // Until it is done, or `timer` expires (kTlsTimeout).

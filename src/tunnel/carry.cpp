@@ -46,19 +46,32 @@ std::optional<Error> failure(loop::Stream& client, loop::Stream& origin, const F
   return std::nullopt;
 }
 
+// Looks again and again for as long as `left` counts bytes, `stream` is there and it is not
+// `until`.
+loop::Task<> while_any(loop::Loop& loop, loop::Stream& stream, long (*left)(const loop::Stream&),
+                       Instant until) {
+  Duration pause = std::chrono::milliseconds(1);
+  const auto gone = [&stream] {
+    return stream.source().ready(loop::kBroken) && stream.pending_error() != 0;
+  };
+  while (left(stream) > 0 && !gone() && loop.now() < until) {
+    co_await loop::SleepUntil(loop, std::min(until, loop.now() + pause));
+    pause = std::min<Duration>(pause * 2, std::chrono::milliseconds(100));
+  }
+}
+
 // The origin has ended its stream and now refuses the client's: that is over, and what it said
 // has to arrive. Closing is put off until the client's kernel has acknowledged all of it, because a
 // close with bytes of the client's unread sends an RST and throws away what is still to be sent.
 // What a client that has gone did not acknowledge stays unsent for ever.
 loop::Task<> let_client_finish(loop::Loop& loop, loop::Stream& client, Instant until) {
-  Duration pause = std::chrono::milliseconds(1);
-  const auto gone = [&client] {
-    return client.source().ready(loop::kBroken) && client.pending_error() != 0;
-  };
-  while (client.unsent() > 0 && !gone() && loop.now() < until) {
-    co_await loop::SleepUntil(loop, std::min(until, loop.now() + pause));
-    pause = std::min<Duration>(pause * 2, std::chrono::milliseconds(100));
-  }
+  co_await while_any(loop, client, [](const loop::Stream& s) { return s.unsent(); }, until);
+}
+
+// What a transport that is done holds back: no socket tells when it has left, and a close would
+// throw it away.
+long held_back(const loop::Stream& stream) {
+  return stream.fd() >= 0 && stream.transport() ? stream.transport()->unsent() : 0;
 }
 
 // Until when the tunnel may wait, and what it is called once it has.
@@ -97,6 +110,19 @@ PENSTOCK_OWN_FRAME loop::Task<std::optional<Error>> end_behind_answer(Flow& up, 
   co_return cut(up.source(), down.source(), Error{code, error});
 }
 
+// Both have ended, and all that is left is for the kernel to pass on.
+PENSTOCK_OWN_FRAME loop::Task<std::optional<Error>> end_when_passed_on(Flow& up, Flow& down,
+                                                                       Instant until) {
+  for (loop::Stream* const sink : {&down.sink(), &up.sink()}) {
+    co_await while_any(up.loop(), *sink, held_back, until);
+    if (held_back(*sink) == 0) continue;
+    const Code gone = sink == &down.sink() ? Code::kClientReset : Code::kOriginReset;
+    const bool broken = sink->source().ready(loop::kBroken);
+    co_return cut(up.source(), down.source(), Error{broken ? gone : Code::kHalfClosed});
+  }
+  co_return std::nullopt;
+}
+
 // `flow` has passed its end on, and nothing says that its sink had ended before: neither a read of
 // `back` nor a report of the loop's.
 bool ended_first(const Flow& flow, const Flow& back) {
@@ -132,8 +158,11 @@ loop::Task<std::optional<Error>> carry(Flow& up, Flow& down, const Patience& pat
       co_return cut(up.source(), down.source(), *error);
     const bool up_done = up.state() == State::kDone;
     const bool down_done = down.state() == State::kDone;
-    if (up_done && down_done) co_return std::nullopt;
     const Limit limit = limit_of(patience, last_move(up, down), up_done || down_done);
+    if (up_done && down_done) {
+      if (held_back(down.sink()) + held_back(up.sink()) == 0) co_return std::nullopt;
+      co_return co_await end_when_passed_on(up, down, limit.when);
+    }
     if (now() >= limit.when) co_return cut(up.source(), down.source(), Error{limit.why});
     loop::Wait wait(timer.loop());
     if (up.state() == State::kBusy || down.state() == State::kBusy) {

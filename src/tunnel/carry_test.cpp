@@ -497,6 +497,42 @@ TEST_F(Carry, WakesAPacedTunnelByItself) {
   EXPECT_EQ(tunnel.up_bytes.total(), 300'010u);
 }
 
+TEST_F(Carry, SplicesWhatTheKernelEncryptsAndTellsItsTransport) {
+  testing::Kernel::Facts facts;
+  Tunnel tunnel(worker_, 23);
+  tunnel.client_stream.put_on(std::make_unique<testing::Kernel>(tunnel.client_stream.fd(), facts));
+  tunnel.client.to_send = tunnel.origin.to_send = 16 * kMiB;
+  tunnel.begin();
+  ASSERT_TRUE(tunnel.complete());
+  expect_all_arrived(tunnel, 16 * kMiB, 16 * kMiB);
+  EXPECT_GT(tunnel.up_bytes.spliced, 0u);
+  EXPECT_GT(tunnel.down_bytes.spliced, 0u);
+  EXPECT_EQ(facts.noted, tunnel.down_bytes.spliced);
+}
+
+TEST_F(Carry, DoesNotEndBeforeTheKernelHasPassedEverythingOn) {
+  testing::Kernel::Facts facts{.held_back = 1};
+  Tunnel tunnel(worker_, 24);
+  tunnel.client_stream.put_on(std::make_unique<testing::Kernel>(tunnel.client_stream.fd(), facts));
+  tunnel.begin();
+  ASSERT_TRUE(tunnel.step_until([&] { return tunnel.client.got_end && tunnel.origin.got_end; }));
+  tunnel.settle();
+  EXPECT_FALSE(tunnel.over);
+  facts.held_back = 0;
+  ASSERT_TRUE(tunnel.complete());
+  EXPECT_FALSE(tunnel.outcome.has_value());
+}
+
+TEST_F(Carry, CutsATunnelWhoseClientLeavesTheKernelWithItsBytes) {
+  testing::Kernel::Facts facts{.held_back = 1};
+  Tunnel tunnel(worker_, 25);
+  tunnel.client_stream.put_on(std::make_unique<testing::Kernel>(tunnel.client_stream.fd(), facts));
+  tunnel.begin({Duration::zero(), milliseconds(20), kNever});
+  ASSERT_TRUE(tunnel.step_until([&] { return tunnel.over; }));
+  ASSERT_TRUE(tunnel.outcome.has_value());
+  EXPECT_EQ(tunnel.outcome->code, Code::kHalfClosed);
+}
+
 TEST_F(Carry, LeavesNothingBehindWhenItIsCancelled) {
   Tunnel tunnel(worker_, 22);
   tunnel.client.to_send = tunnel.origin.to_send = 64 * kMiB;

@@ -160,6 +160,9 @@ bool Flow::deliver_pipe() {
         sys::calls::splice(splicing_->pipe.read_end.get(), to_->fd(), in_pipe, false);
     if (moved > 0) {
       carried_->spliced += static_cast<uint64_t>(moved);
+      if (loop::Transport* const kernel = to_->transport()) {
+        kernel->note_spliced(static_cast<size_t>(moved));
+      }
       in_pipe -= static_cast<uint32_t>(moved);
     } else if (moved == -EAGAIN) {
       to_->source().clear(loop::kWritable);
@@ -230,12 +233,11 @@ size_t Flow::splice_in(Instant now, size_t allowed) {
     return copy_in(now, allowed);
   }
   // The pipe is empty here, so EAGAIN speaks of the source and not of a full pipe.
-  const Pipe& pipe = splicing_->pipe;
-  const long got = sys::calls::splice(from_->fd(), pipe.write_end.get(),
-                                      std::min(allowed, pipe.capacity), false);
+  const size_t most = std::min(allowed, splicing_->pipe.capacity);
+  const long got = fill_pipe(most);
   if (got > 0) {
     // Reading on would fetch crumbs, each of which wakes the other side.
-    splicing_->short_of = low_water() && std::cmp_less(got, std::min(allowed, pipe.capacity));
+    splicing_->short_of = low_water() && std::cmp_less(got, most);
     splicing_->in_pipe = static_cast<uint32_t>(got);
     splicing_->run += std::min(splicing_->in_pipe, UINT32_MAX - splicing_->run);
     return splicing_->in_pipe;
@@ -249,11 +251,26 @@ size_t Flow::splice_in(Instant now, size_t allowed) {
     return blocked();
   }
   if (got == 0 || got == -EAGAIN || got == -EINVAL) {
-    stop_splicing(got == -EINVAL ? kFillsNever : 0);
+    // EINVAL of TLS: a record that is no data, which the transport understands.
+    stop_splicing(got == -EINVAL && !from_->transport() ? kFillsNever : 0);
     return copy_in(now, allowed);
   }
   failed(State::kReadFailed, static_cast<int>(-got));
   return 0;
+}
+
+// Of TLS a call brings one record, and to pass each on by itself costs a tenth more. What is
+// said in front of an end is said again, but that of a reset.
+long Flow::fill_pipe(size_t most) {
+  const bool by_record = from_->transport() && !from_->source().ready(loop::kHangup);
+  long filled = 0;
+  do {
+    const long got = sys::calls::splice(from_->fd(), splicing_->pipe.write_end.get(),
+                                        most - static_cast<size_t>(filled), false);
+    if (got <= 0) return filled > 0 ? filled : got;
+    filled += got;
+  } while (by_record && std::cmp_less(filled, most));
+  return filled;
 }
 
 void Flow::start_splicing(Instant now) {
@@ -297,7 +314,8 @@ void Flow::run_dry(Instant now) {
   const bool fast = took <= kLowWaterWait * (run / kShortRun) / (kLowWaterBytes / kShortRun);
   uint16_t& kib = splicing_->fast_kib;
   kib = fast ? static_cast<uint16_t>(std::min<uint32_t>(kib + run / 1024, UINT16_MAX)) : 0;
-  set_low_water(kib >= kEarnKib);
+  // TLS is read by records, and whether one is whole is not for a number of bytes to say.
+  set_low_water(kib >= kEarnKib && !from_->transport());
 }
 
 void Flow::set_low_water(bool raised) {

@@ -110,6 +110,7 @@ class Flow {
   size_t receive(Instant now, size_t allowed);
   size_t copy_in(Instant now, size_t allowed);
   size_t splice_in(Instant now, size_t allowed);
+  long fill_pipe(size_t most);  // as splice(2) answers
   size_t blocked();
   State failed(State state, int error);
   State finish();

@@ -21,6 +21,7 @@
 
 #include "base/check.h"
 #include "base/random.h"
+#include "sys/calls.h"
 #include "sys/socket.h"
 #include "tunnel/carry.h"
 
@@ -181,6 +182,34 @@ struct Worker {
 struct Buffers {
   int peer_receives = 0;
   int proxy_sends = 0;
+};
+
+// What the kernel's TLS looks like from here: the socket's bytes may be spliced, and at the end
+// some of them may be nobody knows where.
+class Kernel final : public loop::Transport {
+ public:
+  struct Facts {
+    uint64_t noted = 0;  // as spliced
+    long held_back = 0;
+  };
+  Kernel(int fd, Facts& facts) : fd_(fd), facts_(facts) {}
+  loop::Moved read(std::span<uint8_t> into) override {
+    return {sys::calls::recv(fd_, into.data(), into.size())};
+  }
+  loop::Moved write(std::span<const uint8_t> from) override {
+    return {sys::calls::send(fd_, from.data(), from.size())};
+  }
+  bool shutdown_write() override {
+    sys::calls::shutdown(fd_, SHUT_WR);
+    return true;
+  }
+  bool spliceable() const override { return true; }
+  void note_spliced(size_t bytes) override { facts_.noted += bytes; }
+  long unsent() const override { return facts_.held_back; }
+
+ private:
+  const int fd_;
+  Facts& facts_;
 };
 
 class Tunnel {

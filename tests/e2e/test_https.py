@@ -157,6 +157,22 @@ def test_an_idle_tunnel_takes_less_than_20_kib(penstock, certificate, authority,
     assert 0 < each < 20
 
 
+@pytest.mark.parametrize("way", ["off", "auto"])
+def test_it_is_said_who_encrypts_a_tunnel(penstock, certificate, authority, echo, way):
+    proxy = penstock(listening(certificate, kernel=way))
+    client = tunnel(proxy, authority, echo.authority)
+    assert client.echoes()
+    client.sock.close()
+    line = proxy.wait_log()[0]
+    by_kernel = line["tls"]["kernel"]
+    assert not (by_kernel and way == "off")  # else it is this machine's kernel that decides
+    counted = {path: proxy.metrics().total("penstock_tls_tunnels_total", path=path)
+               for path in ("kernel", "user")}
+    assert counted == {"kernel": int(by_kernel), "user": int(not by_kernel)}
+    asked = "the kernel does not take over TLS_" in proxy.stderr()
+    assert asked == (way == "auto" and not by_kernel)
+
+
 def test_bytes_behind_the_request_are_delivered_first(proxy, authority, echo):
     sock = secure(proxy, authority)
     sock.sendall(connect_head(echo.authority) + b"early")

@@ -150,6 +150,14 @@ long send(int fd, const void* buffer, size_t length) {
   if (const int error = faults::refuse_transfer(fd)) return error;
   return answer(::send(fd, buffer, faults::shorten(length, fd), MSG_NOSIGNAL));
 }
+long recvmsg(int fd, msghdr* message) {
+  if (const int error = faults::refuse_transfer(fd)) return error;
+  return answer(::recvmsg(fd, message, 0));
+}
+long sendmsg(int fd, const msghdr* message) {
+  if (const int error = faults::refuse_transfer(fd)) return error;
+  return answer(::sendmsg(fd, message, MSG_NOSIGNAL));
+}
 
 int pipe(int ends[2]) {
   if (strikes(kernel().plan.no_pipe)) {

@@ -8,6 +8,18 @@ import subprocess
 from pathlib import Path
 
 
+PYTHON = "/usr/bin/python3"
+# Where each module that is loaded came from, and where it lies compiled.
+_LOADED = """
+import os, sys
+import {}
+for module in list(sys.modules.values()):
+    file, cached = getattr(module, "__file__", None), getattr(module, "__cached__", None)
+    if file:
+        print(file, cached if cached and os.path.exists(cached) else "", sep="\\t")
+"""
+
+
 def libraries(program):
     """What the loader would map for `program`, as paths of this machine; none if it is static."""
     listed = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=False)
@@ -44,6 +56,21 @@ class Initramfs:
         self.add("usr/bin/" + Path(source).name, Path(source), 0o755)
         for library in libraries(source):
             self.add(library.lstrip("/"), Path(library), 0o755)
+
+    def python(self, modules):
+        """Debian's Python, and of its library these modules with what they import. Without the
+        sources: what was compiled goes by their dates, which nothing has here."""
+        self.program(PYTHON)
+        shown = subprocess.run([PYTHON, "-I", "-c", _LOADED.format(", ".join(modules))],
+                               capture_output=True, text=True, check=True).stdout
+        for line in shown.splitlines():
+            source, compiled = line.split("\t")
+            if compiled:
+                self.add(source.lstrip("/") + "c", Path(compiled))
+            else:
+                self.add(source.lstrip("/"), Path(source), 0o755)
+                for library in libraries(source):
+                    self.add(library.lstrip("/"), Path(library), 0o755)
 
     def _folders(self, path):
         for parent in reversed(Path(path).parents[:-1]):

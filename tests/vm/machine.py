@@ -27,6 +27,7 @@ class Case:
         self.programs = self._words(head, "Programs")
         self.modules = self._words(head, "Modules")
         self.files = self._words(head, "Files")
+        self.python = self._words(head, "Python")
 
     @staticmethod
     def _words(head, key):
@@ -59,6 +60,9 @@ def image(kernel, binary, cases, repository):
     for program in sorted({program for case in cases for program in case.programs}):
         out.program(program)
 
+    python = sorted({module for case in cases for module in case.python})
+    if python:
+        out.python(python)
     modules = sorted({module for case in cases for module in case.modules})
     folder = f"lib/modules/{kernel.release}"
     for name in ("modules.dep", "modules.alias", "modules.builtin"):

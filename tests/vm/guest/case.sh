@@ -75,11 +75,14 @@ delay() {
   tc -n "$1" qdisc replace dev $link root netem delay "$2"
 }
 
+# What the proxy listens on; a case may say otherwise.
+listeners='[{address: "127.0.0.1:3128"}]'
+
 # proxy [LINES OF YAML]: penstock at the gate on 127.0.0.1:3128, log in /tmp/access.log; everything
 # in the world is allowed, which has the name origin.test as well.
 proxy() {
   cat >/tmp/penstock.yaml <<EOF
-listeners: [{address: "127.0.0.1:3128"}]
+listeners: $listeners
 admin: {address: "127.0.0.1:3129"}
 workers: 1
 policy:
