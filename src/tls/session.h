@@ -33,8 +33,8 @@ class Session final : public loop::Transport, private Carrier {
 
   // What a peer may send before it is known, with its certificates.
   static constexpr size_t kHandshakeBytesMax = size_t{64} * 1024;
-  // Of one write(): what is read at a time.
-  static constexpr size_t kWriteBytesMax = size_t{64} * 1024;
+  // Of one write(): what is read at a time, and the frames or chunks that it was put in.
+  static constexpr size_t kWriteBytesMax = size_t{65} * 1024;
 
   // The server's side. `early`: what was read of the stream already, in front of the rest. All of
   // it is used up by the time that the handshake and what came with it have been read: who hands
