@@ -1,8 +1,8 @@
 // A session of HTTP/2 keeps its bounds whatever it is told: streams at a time, bytes that are held
 // for one, nothing heard behind an end. What is accepted has an authority that survives being
-// printed. Each request is answered: granted and echoed, or refused, as its host's length says.
-// Seeds: fuzz/corpus/h2, what clients send behind the preface, one hazard each; the last byte says
-// in what pieces.
+// printed, or a head that is read as one request. Each request is answered: granted and echoed, or
+// refused, as its host's length says. Seeds: fuzz/corpus/h2, what clients send behind the preface,
+// one hazard each; the last byte says in what pieces.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "h2/session.h"
+#include "http/forward.h"
 
 namespace penstock::h2 {
 namespace {
@@ -41,7 +42,7 @@ class Echo final : public Stream {
   void received(std::span<const uint8_t> bytes) override {
     PENSTOCK_CHECK(!over_);
     heard_.append(bytes.begin(), bytes.end());
-    PENSTOCK_CHECK(heard_.size() <= limits_.window);
+    PENSTOCK_CHECK(heard_.size() <= limits_.window_max);
   }
   void ended() override {
     PENSTOCK_CHECK(!over_);
@@ -90,9 +91,12 @@ class Proxy final : public Owner {
     PENSTOCK_CHECK(std::ranges::all_of(asked, [](char c) { return c >= 0x20 && c < 0x7f; }));
     std::erase_if(streams_, [](const auto& one) { return one.second->over(); });
     PENSTOCK_CHECK(streams_.size() < kLimits.streams && !streams_.contains(id));
-    if (request) {
+    if (request && request->tunnel()) {
       const std::string text = request->target.text();
       PENSTOCK_CHECK(http::parse_authority(text) == request->target);
+    } else if (request) {
+      const auto forward = http::parse_forward(request->head, {}, "fuzz", http::Carrier::kStream);
+      PENSTOCK_CHECK(!forward || (!forward->persists && !forward->credentials));
     }
     auto& stream = streams_[id] = std::make_unique<Echo>(session_, kLimits, id);
     arrived_.emplace_back(id, request.has_value() && request->target.host.size() % 2 == 0);

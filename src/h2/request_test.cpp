@@ -1,5 +1,6 @@
 #include "h2/request.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <utility>
@@ -17,10 +18,10 @@ Fields with(Fields fields, const Fields& more) {
   return fields;
 }
 
-Result<Request> read(const Fields& fields, http::HeadLimits limits = {}) {
+Result<Request> read(const Fields& fields, http::HeadLimits limits = {}, bool last = false) {
   RequestReader reader(limits);
   for (const auto& [name, value] : fields) reader.take(name, value);
-  return reader.request();
+  return reader.request(last);
 }
 
 std::optional<Code> refused(const Fields& fields, http::HeadLimits limits = {}) {
@@ -66,9 +67,60 @@ TEST(Http2Request, HasEachPseudoFieldOnceAndInFront) {
 
 TEST(Http2Request, OfAnotherKindIsNamed) {
   EXPECT_EQ(refused(with(kConnect, {{":protocol", "connect-udp"}})), Code::kExtendedConnect);
-  EXPECT_EQ(refused({{":method", "GET"}, {":scheme", "http"}, {":authority", "a"}, {":path", "/"}}),
-            Code::kHttp2Method);
-  EXPECT_EQ(refused({{":method", "connect"}, {":authority", "a.example:443"}}), Code::kHttp2Method);
+  EXPECT_EQ(refused({{":method", "connect"}, {":authority", "a.example:443"}}),
+            Code::kBadPseudoField);
+}
+
+Fields get(const std::string& authority = "a.example", const std::string& path = "/") {
+  return {{":method", "GET"}, {":scheme", "http"}, {":authority", authority}, {":path", path}};
+}
+
+std::string head_of(const Fields& fields, bool last = true) {
+  const auto request = read(fields, {}, last);
+  return request ? request->head : std::string(facts(request.error().code).word);
+}
+
+TEST(ForwardedHttp2Request, IsWrittenAsAHeadOfHttp1) {
+  EXPECT_EQ(head_of(with(get("a.example:81", "/x?y"), {{"accept", "*/*"}})),
+            "GET http://a.example:81/x?y HTTP/1.1\r\nHost: a.example:81\r\naccept: */*\r\n\r\n");
+  EXPECT_EQ(head_of({{":method", "OPTIONS"}, {":scheme", "http"}, {":path", "*"}, {"host", "a"}}),
+            "OPTIONS http://a HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(head_of(with(get(), {{"cookie", "a=1"}, {"x", ""}, {"cookie", "b=2"}})),
+            "GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\nx: \r\nCookie: a=1; b=2\r\n\r\n");
+}
+
+TEST(ForwardedHttp2Request, SaysHowItsBodyGoesOn) {
+  EXPECT_THAT(head_of(get(), false), testing::HasSubstr("\r\nTransfer-Encoding: chunked\r\n"));
+  EXPECT_THAT(head_of(get(), true), testing::Not(testing::HasSubstr("chunked")));
+  const Fields counted = with(get(), {{"content-length", "3"}});
+  EXPECT_THAT(head_of(counted, false), testing::HasSubstr("\r\nContent-Length: 3\r\n"));
+  EXPECT_EQ(head_of(counted, true), "body_framing") << "three bytes of an empty body";
+  EXPECT_EQ(head_of(with(counted, {{"content-length", "3"}}), false), "body_framing");
+}
+
+TEST(ForwardedHttp2Request, LeavesItsCredentialsOutOfTheHead) {
+  const auto request = read(with(get(), {{"proxy-authorization", "Basic dTpw"}}), {}, true);
+  ASSERT_TRUE(request && request->credentials);
+  EXPECT_EQ(request->credentials->secret.view(), "u:p");
+  EXPECT_THAT(request->head, testing::Not(testing::HasSubstr("uthorization")));
+}
+
+// What stands in one field must not become a part of another.
+TEST(ForwardedHttp2Request, KeepsItsPartsApart) {
+  EXPECT_EQ(head_of(get("a.example", ".b.example/")), "target_form");
+  EXPECT_EQ(head_of(get("a.example", "")), "target_form");
+  EXPECT_EQ(head_of(get("a.example/x")), "target_form");
+  EXPECT_EQ(head_of(get("u@a.example")), "userinfo");
+  Fields fields = get();
+  fields[1].second = "https";
+  EXPECT_EQ(head_of(fields), "scheme");
+  fields[1].second = "http://b.example/";
+  EXPECT_EQ(head_of(fields), "scheme");
+  fields = get();
+  fields[0].second = "GET http://b.example/ HTTP/1.1";
+  EXPECT_EQ(head_of(fields), "bad_pseudo_field");
+  EXPECT_EQ(head_of({{":method", "GET"}, {":scheme", "http"}, {":path", "/"}}), "missing_host");
+  EXPECT_EQ(head_of({{":method", "GET"}, {":authority", "a"}, {":path", "/"}}), "bad_pseudo_field");
 }
 
 TEST(Http2Request, HasNoBody) {

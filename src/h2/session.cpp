@@ -20,6 +20,8 @@ constexpr size_t kContinuations = 8;
 // Answers to pings and settings that may lie in line for a client that does not read
 // (CVE-2019-9512, -9515).
 constexpr size_t kAnswersWaiting = 128;
+// Of what we send; a head of HTTP/1.1 has 1 MiB at most.
+constexpr size_t kBlockBytesMax = size_t{4} << 20;
 // A header list beyond this multiple of what is allowed is no mistake.
 constexpr size_t kBombFactor = 8;
 // Streams that were reset before they were tunnels, by either side on the client's account: as many
@@ -64,6 +66,19 @@ std::vector<uint8_t> goaway(Reset why) {
 // for what is not to be had. Those that end a tunnel or a refusal are none of them.
 bool is_clients_doing(uint32_t code) {
   return code != NGHTTP2_NO_ERROR && code != NGHTTP2_CANCEL && code != NGHTTP2_CONNECT_ERROR;
+}
+
+// They point into `fields`.
+std::vector<nghttp2_nv> lines_of(const std::vector<Field>& fields) {
+  std::vector<nghttp2_nv> lines;
+  lines.reserve(fields.size());
+  for (const Field& field : fields) {
+    // SAFETY: nghttp2 copies them and changes nothing.
+    auto* const name = const_cast<uint8_t*>(bytes_of(field.name).data());
+    auto* const value = const_cast<uint8_t*>(bytes_of(field.value).data());
+    lines.push_back({name, value, field.name.size(), field.value.size(), NGHTTP2_NV_FLAG_NONE});
+  }
+  return lines;
 }
 
 }  // namespace
@@ -169,6 +184,8 @@ struct Session::Callbacks {
     nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_max_continuations(option, kContinuations);
     nghttp2_option_set_max_outbound_ack(option, kAnswersWaiting);
+    // An origin's head may be as long as it is allowed to be, and a field counts for more here.
+    nghttp2_option_set_max_send_header_block_length(option, kBlockBytesMax);
     // We count resets by what they are of, and by the loop's clock.
     nghttp2_option_set_stream_reset_rate_limit(option, UINT32_MAX, UINT32_MAX);
     nghttp2_mem memory{nullptr, take_memory, give_back, take_zeroed, take_again};
@@ -247,16 +264,16 @@ size_t Session::backlog() const {
   return nghttp2_session_get_outbound_queue_size(session_.get());
 }
 
+void Session::inform(StreamId id, const std::vector<Field>& fields) {
+  if (broken_) return;
+  const auto lines = lines_of(fields);
+  nghttp2_submit_headers(session_.get(), NGHTTP2_FLAG_NONE, id, nullptr, lines.data(), lines.size(),
+                         nullptr);
+}
+
 void Session::answer(StreamId id, const std::vector<Field>& fields) {
   if (broken_) return;
-  std::vector<nghttp2_nv> lines;
-  lines.reserve(fields.size());
-  for (const Field& field : fields) {
-    // SAFETY: nghttp2 copies them and changes nothing.
-    auto* const name = const_cast<uint8_t*>(bytes_of(field.name).data());
-    auto* const value = const_cast<uint8_t*>(bytes_of(field.value).data());
-    lines.push_back({name, value, field.name.size(), field.value.size(), NGHTTP2_NV_FLAG_NONE});
-  }
+  const auto lines = lines_of(fields);
   nghttp2_data_provider behind{{}, Callbacks::send};
   nghttp2_submit_response(session_.get(), id, lines.data(), lines.size(), &behind);
 }
@@ -323,14 +340,19 @@ void Session::begin_headers(StreamId id, bool request) {
 void Session::end_headers(StreamId id, bool request, bool last) {
   if (failure_) return;
   if (!request) {
-    // RFC 9113 section 8.5: a connected stream has DATA and nothing else, not even trailers.
-    reset(id, Reset::kProtocolError);
-    return;
+    // Trailers, which nobody here passes on. RFC 9113 section 8.5: a connected stream has DATA and
+    // nothing else.
+    Stream* const stream = this->stream(id);
+    if (stream != nullptr && !stream->tunnel_ && last) return stream->ended();
+    return reset(id, Reset::kProtocolError);
   }
   PENSTOCK_CHECK(reading_);
-  Stream* const stream = owner_.requested(id, reading_->request(), reading_->sketch());
+  auto asked = reading_->request(last);
+  const bool tunnel = !asked || asked->tunnel();
+  Stream* const stream = owner_.requested(id, std::move(asked), reading_->sketch());
   reading_.reset();
   if (stream == nullptr) return reset(id, Reset::kRefusedStream);
+  stream->tunnel_ = tunnel;
   stream->window_ = limits_.window;
   nghttp2_session_set_stream_user_data(session_.get(), id, stream);
   if (last) stream->ended();

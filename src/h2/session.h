@@ -41,7 +41,6 @@ enum class Reset : uint32_t {
   kCancel = 0x8,
   kConnectError = 0xa,
   kEnhanceYourCalm = 0xb,
-  kHttp11Required = 0xd,
 };
 
 inline constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -82,6 +81,7 @@ class Stream {
 
  private:
   friend class Session;
+  bool tunnel_ = false;
   uint32_t window_ = 0;
   uint32_t held_ = 0;   // received and not consumed
   uint32_t taken_ = 0;  // consumed since
@@ -121,6 +121,8 @@ class Session {
   // Why it ends before its time. A GOAWAY that says so may still be in next().
   const std::optional<Error>& failure() const { return failure_; }
 
+  // The head of an interim answer (1xx), `:status` first; others follow.
+  void inform(StreamId id, const std::vector<Field>& fields);
   // The head of the answer, `:status` first; what is behind it comes from Stream::send().
   void answer(StreamId id, const std::vector<Field>& fields);
   void resume(StreamId id);

@@ -85,8 +85,14 @@ Result<std::string> count_down(std::string_view lines) {
   return out;
 }
 
-void append_via(std::string& head, bool http_1_0, std::string_view pseudonym) {
-  head += http_1_0 ? "Via: 1.0 " : "Via: 1.1 ";
+std::string_view version_of(bool http_1_0) {
+  return http_1_0 ? "1.0" : "1.1";
+}
+
+void append_via(std::string& head, std::string_view version, std::string_view pseudonym) {
+  head += "Via: ";
+  head += version;
+  head += ' ';
   head += pseudonym;
   head += kLineEnd;
 }
@@ -136,7 +142,7 @@ bool is_connect(std::string_view head) {
 }
 
 Result<ForwardRequest> parse_forward(std::string_view text, HeadLimits limits,
-                                     std::string_view pseudonym) {
+                                     std::string_view pseudonym, Carrier carrier) {
   const auto parts = read_parts(text, limits);
   if (!parts) return std::unexpected(parts.error());
   const auto& [method, uri, http_1_0] = parts->words;
@@ -159,24 +165,26 @@ Result<ForwardRequest> parse_forward(std::string_view text, HeadLimits limits,
   out.credentials = std::move(*credentials);
   out.method = method;
   out.path = target->path.empty() ? "/" : target->path;
+  out.carrier = carrier;
   out.http_1_0 = http_1_0;
   out.to_head = method == "HEAD";
-  out.persists = !http_1_0 && !hop->close;
+  const bool by_stream = carrier == Carrier::kStream;
+  out.persists = !http_1_0 && !hop->close && !by_stream;
   out.binds = binds_connection(parts->lines);
   if (framing->chunked) {
-    out.body = BodyReader::chunked();
+    out.body = by_stream ? BodyReader::until_end() : BodyReader::chunked();
     out.coding = Coding::kChunked;
   } else {
     out.body = BodyReader::counted(framing->length.value_or(0));
   }
-  out.websocket = method == "GET" && !http_1_0 && out.body.done() && hop->websocket();
+  out.websocket = method == "GET" && !http_1_0 && !by_stream && out.body.done() && hop->websocket();
 
   out.head = out.method + ' ' + origin_form(*target, method) +
              " HTTP/1.1\r\nHost: " + host_of(target->authority) + "\r\n";
   if (const auto fields = append_fields(out, *parts, *hop); !fields) {
     return std::unexpected(fields.error());
   }
-  append_via(out.head, http_1_0, pseudonym);
+  append_via(out.head, by_stream ? "2" : version_of(http_1_0), pseudonym);
   append_framing(out.head, *framing);
   if (out.websocket) out.head += kWebSocketFields;
   out.head += kLineEnd;
@@ -221,14 +229,14 @@ std::string_view reason_of(std::string_view status_line) {
 }
 
 // How the client learns where the body ends, and whether its connection goes on behind it.
-void frame_for_client(ForwardAnswer& out, const Framing& framing, bool http_1_0) {
+void frame_for_client(ForwardAnswer& out, const Framing& framing, const ForwardRequest& request) {
   const bool sized = out.body.done() || framing.length;
   if (out.status / 100 == 1 || out.status == 204) return;
   if (sized) {
     if (framing.length) append_framing(out.head, {framing.length, false});
     return;
   }
-  if (http_1_0) {
+  if (request.http_1_0 || request.carrier == Carrier::kStream) {
     out.client_persists = false;
     return;
   }
@@ -263,9 +271,9 @@ Result<ForwardAnswer> parse_forward_answer(std::string_view head, const ForwardR
   out.head += reason_of(parts.status_line);
   out.head += kLineEnd;
   append_passing_fields(out.head, parts.lines, *hop);
-  append_via(out.head, parts.http_1_0, pseudonym);
+  append_via(out.head, version_of(parts.http_1_0), pseudonym);
   if (switches) out.head += kWebSocketFields;
-  frame_for_client(out, *framing, request.http_1_0);
+  frame_for_client(out, *framing, request);
   if (out.status / 100 != 1 && !out.client_persists) out.head += "Connection: close\r\n";
   out.head += kLineEnd;
   return out;

@@ -17,6 +17,12 @@
 
 namespace penstock::http {
 
+// By what a request comes and its answer goes.
+enum class Carrier : uint8_t {
+  kConnection,  // of HTTP/1.1
+  kStream,      // of HTTP/2: one request and one answer, and both bodies end with their direction
+};
+
 // How a body is sent on.
 enum class Coding : uint8_t {
   kPlain,    // as it is: counted, or up to the end of the connection
@@ -31,6 +37,7 @@ struct ForwardRequest {
   std::string head;                      // what the origin is sent: origin-form, whole
   BodyReader body = BodyReader::none();  // what the client sends behind its head
   Coding coding = Coding::kPlain;        // of that, towards the origin
+  Carrier carrier = Carrier::kConnection;
   bool http_1_0 = false;
   bool persists = false;   // the client may ask again on this connection
   bool websocket = false;  // asks to become one
@@ -49,9 +56,11 @@ bool is_connect(std::string_view head);
 // Host must agree with the target, or be left out by HTTP/1.0. RFC 9112 would let us overwrite one
 // that differs; a filter in front of us may have believed it. What is sent on is the target's.
 // A Content-Length is one number and stands alone; a Transfer-Encoding is "chunked" and nothing
-// else.
+// else. Of a stream's request the head has been written for it, and says how the body goes on; what
+// the client sends has no chunks.
 Result<ForwardRequest> parse_forward(std::string_view text, HeadLimits limits,
-                                     std::string_view pseudonym);
+                                     std::string_view pseudonym,
+                                     Carrier carrier = Carrier::kConnection);
 
 struct ForwardAnswer {
   int status = 0;    // 100 to 599; below 200 another head follows

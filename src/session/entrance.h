@@ -45,8 +45,10 @@ class Entrance {
   virtual loop::Task<Result<Request>> read_request(Connection& c) const = 0;
   // What the client is told before the tunnel's first byte.
   virtual std::string established(const Connection& c) const = 0;
-  // What it is told instead, by c.story.error; empty: the protocol has no words for it.
-  virtual std::string refused(const Connection& c, const Refusal& refusal) const = 0;
+  // What it is told of a forwarded answer, or of an interim one, which has this head in HTTP/1.1.
+  virtual std::string answered(const Connection& /*c*/, std::string head) const { return head; }
+  // What it is told instead, by c.story.error; nothing: the protocol has no words for it.
+  virtual std::optional<std::string> refused(const Connection& c, const Refusal& refusal) const = 0;
 };
 
 // Finds out by its first bytes which way a client comes in.
@@ -55,7 +57,8 @@ loop::Task<Result<const Entrance*>> way_in(Connection& c);
 // HTTP/1.1: CONNECT (RFC 9110 section 9.3.6), and requests to be forwarded (RFC 9112
 // section 3.2.2).
 const Entrance& http1();
-// CONNECT by one stream of HTTP/2 (RFC 9113 section 8.5); the client is a session/http2.h.
+// The same by one stream of HTTP/2 (RFC 9113 sections 8.1 and 8.5); the client is a
+// session/http2.h.
 const Entrance& http2();
 // A connection of HTTP/2: its streams come in by http2(), it is none of them (session/trunk.h).
 const Entrance& http2_trunk();

@@ -8,8 +8,10 @@
 #include "base/bytes.h"
 #include "http/answer.h"
 #include "loop/loop.h"
+#include "session/entrance.h"
 #include "session/forwarding.h"
 #include "session/leg.h"
+#include "session/watch.h"
 
 namespace penstock::session {
 
@@ -35,6 +37,7 @@ class Exchange {
 
  private:
   bool answered() const { return answer_.has_value(); }
+  bool by_stream() const { return forwarding_.request.carrier == http::Carrier::kStream; }
   http::AnswerReader new_reader() const {
     const auto& limits = c_.config().limits;
     return http::AnswerReader({limits.head_bytes, limits.head_fields}, http::Stop::kAtEach);
@@ -49,7 +52,7 @@ class Exchange {
   Failure judge_up();
   Failure judge_down() const;
   bool client_left() const;
-  bool over() const;
+  bool over();
   void finish();
   Error cut(Error error);
 
@@ -102,7 +105,9 @@ Task<Failure> Exchange::run() {
     } else {
       timer.arm(std::min({limit().when, up_.resume_at(), down_.resume_at()}));
       const bool hears = answered() ? down_.interest_in_source() != 0 : down_.delivered();
-      const uint8_t of_client = up_.interest_in_source() | down_.interest_in_sink();
+      const bool ends = down_.state() == Leg::State::kDone;
+      const uint8_t of_client =
+          up_.interest_in_source() | down_.interest_in_sink() | (ends ? loop::kWritable : 0);
       const uint8_t of_origin = up_.interest_in_sink() | (hears ? loop::kReadable : 0);
       wait.on(c_.client.source(), of_client).on(c_.origin.source(), of_origin).until(timer);
     }
@@ -165,7 +170,7 @@ Failure Exchange::take_head(size_t length) {
   }
   if (++interim_ > kInterimMax) return Error{Code::kBadResponse};
   // HTTP/1.0 knows no interim answers.
-  if (!request.http_1_0) down_.say(answer->head);
+  if (!request.http_1_0) down_.say(c_.entrance->answered(c_, std::move(answer->head)));
   down_.pump(now());
   head_.erase(0, length);
   reader_ = new_reader();
@@ -178,7 +183,7 @@ void Exchange::take_answer(http::ForwardAnswer answer, std::string_view behind) 
   c_.story.established = true;
   c_.story.step = Step::kCarry;
   forwarding_.response.add(c_.story.up.first, c_.worker.loop().read_clock());
-  down_.say(answer.head);
+  down_.say(c_.entrance->answered(c_, std::move(answer.head)));
   if (forwarding_.switched) {
     forwarding_.behind.assign(behind.begin(), behind.end());
   } else {
@@ -222,13 +227,17 @@ Failure Exchange::judge_down() const {
 // Whoever has asked and hung up waits for nothing: a browser's closed tab, a client's timeout. The
 // origin need not go on for nobody. (Who half-closes behind a request looks the same; RFC 9112
 // section 9.6 wants him to wait for the answer first.)
+// A stream ends with its request, as it should.
 bool Exchange::client_left() const {
+  if (by_stream()) return stream_is_broken(c_);
   return (up_.heard_all() || up_.stopped()) && c_.client.source().ready(loop::kHangup);
 }
 
-bool Exchange::over() const {
+// The end of a stream's answer is to be delivered like its bytes.
+bool Exchange::over() {
   if (!answered()) return false;
-  return forwarding_.switched ? down_.delivered() : down_.state() == Leg::State::kDone;
+  if (forwarding_.switched) return down_.delivered();
+  return down_.state() == Leg::State::kDone && (!by_stream() || c_.client.shutdown_write());
 }
 
 Exchange::Limit Exchange::limit() const {
@@ -277,7 +286,9 @@ Error Exchange::cut(Error error) {
 
 PENSTOCK_OWN_FRAME Task<Failure> forward(Connection& c) {
   // One that closed its side while the origin was being reached, see client_left().
-  if (c.story.client_ended) co_return Error{Code::kClientGone};
+  const bool ended =
+      c.story.client_ended && c.forward->request.carrier == http::Carrier::kConnection;
+  if (ended) co_return Error{Code::kClientGone};
   Exchange exchange(c);
   co_return co_await exchange.run();
 }

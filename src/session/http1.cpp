@@ -52,9 +52,9 @@ class Http1 final : public Entrance {
     return http::established_reply(timing);
   }
 
-  std::string refused(const Connection& c, const Refusal& refusal) const override {
+  std::optional<std::string> refused(const Connection& c, const Refusal& refusal) const override {
     const Error& error = *c.story.error;
-    if (error.facts().status == 0) return {};
+    if (error.facts().status == 0) return std::nullopt;
     const bool parents = c.story.parent && error.facts().side == Side::kParent;
     std::string reply = http::refusal_reply(
         error,

@@ -1,5 +1,6 @@
-// CONNECT by HTTP/2 (RFC 9113 section 8.5): one stream, one request, one answer, one tunnel. The
-// words of the answer are those of HTTP/1.1.
+// HTTP/2 (RFC 9113): one stream, one request, one answer, and one tunnel where it was a CONNECT.
+// Requests that are forwarded are read as HTTP/1.1 would have them, and all answers are put in its
+// words first.
 #include "session/http2.h"
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include "http/request_parts.h"
 #include "session/connection.h"
 #include "session/entrance.h"
+#include "session/hear.h"
 #include "session/trunk.h"
 
 namespace penstock::session {
@@ -39,11 +41,9 @@ class Http2 final : public Entrance {
 
   Task<Result<Request>> read_request(Connection& c) const override {
     const auto asked = Http2Stream::of(c)->take_asked();
-    if (asked->request) {
-      co_return Request{std::move(asked->request->target), std::move(asked->request->credentials)};
-    }
-    c.story.asked = std::make_unique<std::string>(std::move(asked->sketch));
-    co_return std::unexpected(asked->request.error());
+    auto request = understand(c, std::move(asked->request));
+    if (!request) c.story.asked = std::make_unique<std::string>(std::move(asked->sketch));
+    co_return request;
   }
 
   std::string established(const Connection& c) const override {
@@ -51,18 +51,34 @@ class Http2 final : public Entrance {
     return {};
   }
 
-  // The head goes its own way; the text behind it is the stream's.
-  std::string refused(const Connection& c, const Refusal& refusal) const override {
-    // What HTTP/1.1 would have forwarded. Browsers heed it, and come again.
-    if (c.story.error->code == Code::kHttp2Method &&
-        c.listener().speaks(config::Protocol::kHttp1)) {
-      Http2Stream::of(c)->insist_on_http1();
-      return {};
+  std::string answered(const Connection& c, std::string head) const override {
+    constexpr size_t kClass = std::string_view("HTTP/1.1 ").size();
+    if (head[kClass] == '1') {
+      Http2Stream::of(c)->inform(head);
+    } else {
+      Http2Stream::of(c)->answer(head, true);
     }
-    std::string reply = http1().refused(c, refusal);
-    if (reply.empty()) return {};
-    Http2Stream::of(c)->answer(reply, false);
-    return reply.substr(reply.find(kHeadEnd) + kHeadEnd.size());
+    return {};
+  }
+
+  // The head goes its own way; the text behind it is the stream's.
+  std::optional<std::string> refused(const Connection& c, const Refusal& refusal) const override {
+    const auto reply = http1().refused(c, refusal);
+    if (!reply) return std::nullopt;
+    Http2Stream::of(c)->answer(*reply, false);
+    return reply->substr(reply->find(kHeadEnd) + kHeadEnd.size());
+  }
+
+ private:
+  static Result<Request> understand(const Connection& c, Result<h2::Request> asked) {
+    if (!asked) return std::unexpected(asked.error());
+    if (asked->tunnel()) return Request{std::move(asked->target), std::move(asked->credentials)};
+    auto forward = http::parse_forward(asked->head, head_limits(c), c.worker.pseudonym(),
+                                       http::Carrier::kStream);
+    if (!forward) return std::unexpected(forward.error());
+    Request out{forward->target, std::move(asked->credentials)};
+    out.forward = std::make_unique<http::ForwardRequest>(std::move(*forward));
+    return out;
   }
 };
 
@@ -111,7 +127,6 @@ Http2Stream::~Http2Stream() {
 // RFC 9113: section 8.1 for an answer that is complete before the request is, section 8.5 for what
 // has become of a tunnel.
 h2::Reset Http2Stream::last_word() const {
-  if (wants_http1_) return h2::Reset::kHttp11Required;
   if (end_said_ && !resetting_) return h2::Reset::kNoError;
   return granted_ ? h2::Reset::kConnectError : h2::Reset::kCancel;
 }
@@ -144,6 +159,12 @@ void Http2Stream::lose_trunk(int why) {
   if (error_ == 0 && !has_ended()) break_off(why);
 }
 
+void Http2Stream::inform(std::string_view head) {
+  if (trunk_ == nullptr || closed_) return;
+  trunk_->session().inform(id_, fields_of(head));
+  trunk_->wake();
+}
+
 void Http2Stream::answer(std::string_view head, bool granted) {
   granted_ = granted;
   refused_ = !granted;
@@ -162,7 +183,8 @@ loop::Moved Http2Stream::read(std::span<uint8_t> into) {
     return {static_cast<long>(count)};
   }
   if (error_ != 0) return {-error_};
-  return {client_ended_ || (refused_ && end_said_) ? 0 : -EAGAIN};
+  // Whoever is refused is heard out until it has been told so.
+  return {(refused_ ? end_said_ : client_ended_) ? 0 : -EAGAIN};
 }
 
 loop::Moved Http2Stream::write(std::span<const uint8_t> from) {

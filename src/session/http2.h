@@ -1,7 +1,7 @@
-// One stream of a connection of HTTP/2, as the client's end of a tunnel: for its Connection it is a
-// stream like any other. What the client has sent and nobody has taken yet is bounded by the window
-// that it was given, what it has not taken yet by kUnsentMax.
-// Thread: the worker's.   Lifetime: its Connection's client's; the trunk may go before.
+// One stream of a connection of HTTP/2, as the client's end of a tunnel or of a request that is
+// forwarded: for its Connection it is a stream like any other. What the client has sent and nobody
+// has taken yet is bounded by the window that it was given, what it has not taken yet by
+// kUnsentMax. Thread: the worker's.   Lifetime: its Connection's client's; the trunk may go before.
 // Cost: while idle, itself (200 bytes) and what the h2::Session keeps of it.
 #pragma once
 
@@ -41,11 +41,11 @@ class Http2Stream final : public loop::Transport, public h2::Stream, public List
   void follow(loop::Stream& stream) override;
   // What was asked; once.
   std::unique_ptr<Asked> take_asked() { return std::move(asked_); }
-  // Of a head as HTTP/1.1 has it. With it a tunnel is granted; without it what follows is the
-  // refusal's text and then the end, and nothing that the client sends is read.
+  // Of a head as HTTP/1.1 has it: an interim answer, behind which others come.
+  void inform(std::string_view head);
+  // The answer. Granted: bytes go both ways from here on. If not, what follows is the refusal's
+  // text and then the end, and nothing that the client sends is read.
   void answer(std::string_view head, bool granted);
-  // The request is one for HTTP/1.1: its reset will say so.
-  void insist_on_http1() { wants_http1_ = true; }
   // Which connection it is a stream of: its number in the log.
   uint64_t trunk_number() const { return trunk_number_; }
   bool is_closed() const { return closed_; }
@@ -96,7 +96,6 @@ class Http2Stream final : public loop::Transport, public h2::Stream, public List
   bool ending_ : 1 = false;    // our end is to be said behind what is unsent
   bool end_said_ : 1 = false;  // and has been
   bool resetting_ : 1 = false;
-  bool wants_http1_ : 1 = false;
   bool closed_ : 1 = false;  // the session does not know it any more
 };
 

@@ -93,7 +93,7 @@ Task<> take_leave(Connection& c) {
   c.origin.close();
   c.port = admission::PortShare();
   if (unsecured(c)) co_return co_await say_and_close(c, status != 0 ? tls::kInternalError : "");
-  std::string words;
+  std::optional<std::string> words;
   const bool goes_on = may_ask_again(c);
   if (!c.story.established && status != 0) {
     c.story.status = static_cast<int16_t>(status);
@@ -102,12 +102,12 @@ Task<> take_leave(Connection& c) {
   } else if (c.story.established && may_alert(c)) {
     words = tls::kAccessDenied;
   }
-  if (words.empty()) {
+  if (!words) {
     c.client.reset_on_close();
   } else if (goes_on) {
-    co_await say_and_go_on(c, words);
+    co_await say_and_go_on(c, *words);
   } else {
-    co_await say_and_close(c, words);
+    co_await say_and_close(c, *words);
   }
 }
 

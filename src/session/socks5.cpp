@@ -56,7 +56,8 @@ class Socks5 : public Entrance {
     return socks::answer(socks::Reply::kSucceeded);
   }
 
-  std::string refused(const Connection& c, const Refusal& /*refusal*/) const override {
+  std::optional<std::string> refused(const Connection& c,
+                                     const Refusal& /*refusal*/) const override {
     return socks::answer(socks::reply_for(*c.story.error));
   }
 };
@@ -109,10 +110,11 @@ class Greeting final : public Socks5 {
   }
 
   // There is no request yet to reply to.
-  std::string refused(const Connection& c, const Refusal& /*refusal*/) const override {
+  std::optional<std::string> refused(const Connection& c,
+                                     const Refusal& /*refusal*/) const override {
     const Code why = c.story.error->code;
     if (why != Code::kSocks4 && why != Code::kSocksMethod && why != Code::kSocksNotSpoken)
-      return {};
+      return std::nullopt;
     const bool version4 = !c.early.empty() && c.early[0] == socks::kVersion4;
     return version4 ? socks::refuse_version4() : socks::choose(socks::Method::kNone);
   }

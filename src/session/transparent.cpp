@@ -110,14 +110,15 @@ class TransparentWay final : public Entrance {
   std::string established(const Connection& /*c*/) const override { return {}; }
 
   // In the words that it expects of its origin, where it would understand why.
-  std::string refused(const Connection& c, const Refusal& refusal) const override {
+  std::optional<std::string> refused(const Connection& c, const Refusal& refusal) const override {
     const Error& error = *c.story.error;
     if (!c.early.empty() && c.early[0] == tls::kHandshakeRecord) {
-      return std::string(error.facts().side == Side::kPolicy ? tls::kAccessDenied : "");
+      if (error.facts().side != Side::kPolicy) return std::nullopt;
+      return std::string(tls::kAccessDenied);
     }
     http::HeadReader reader(head_limits(c));
     const auto complete = reader.advance(heard(c));
-    if (!complete || !*complete) return {};
+    if (!complete || !*complete) return std::nullopt;
     return http::refusal_reply(error, {.retry_after = refusal.retry_after, .cause = c.story.cause});
   }
 };

@@ -37,8 +37,9 @@ class Http2Trunk final : public Entrance {
     co_return Request{};
   }
   std::string established(const Connection& /*c*/) const override { return {}; }
-  std::string refused(const Connection& /*c*/, const Refusal& /*refusal*/) const override {
-    return {};
+  std::optional<std::string> refused(const Connection& /*c*/,
+                                     const Refusal& /*refusal*/) const override {
+    return std::nullopt;
   }
 };
 

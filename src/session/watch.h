@@ -16,6 +16,9 @@ namespace penstock::session {
 // Reads what it has sent. False: it has left.
 bool client_stays(Connection& c);
 
+// Whether a client that is a stream of HTTP/2 was reset, or has lost its connection.
+bool stream_is_broken(Connection& c);
+
 // kClientGone as soon as it has left; `task` is dropped then.
 template <class T>
 loop::Task<Result<T>> while_client_stays(Connection& c, loop::Task<Result<T>> task) {

@@ -13,7 +13,6 @@ from wire import DEADLINE
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 CONNECT_ERROR = 10
-HTTP_1_1_REQUIRED = 13
 
 
 def frame(kind, flags=0, stream=0, payload=b""):

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from credentials import users
-from http2 import CONNECT_ERROR, HTTP_1_1_REQUIRED, Connection, frame
+from http2 import CONNECT_ERROR, Connection, frame
 from proxy import LAB
 from secure import SecureSocket
 from test_clients import chromium, digest, run, trust
@@ -187,20 +187,6 @@ def test_a_request_that_is_none(plain, fields, word, status):
     stream = client.request(fields)
     stream.receive_to_end()
     assert stream.status == status and f'details="{word}"' in stream.fields["proxy-status"]
-
-
-def test_what_http1_would_forward_is_sent_there(penstock):
-    fields = [(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/")]
-    proxy = penstock({})
-    stream = Connection(proxy.socket()).request(fields)
-    stream.receive_to_end()
-    assert stream.reset == HTTP_1_1_REQUIRED and stream.fields is None
-    line = proxy.wait_log(method="GET")[0]
-    assert (line["error"], line["status"]) == ("http2_method", 501)
-    only = penstock({"listeners": [{"address": "127.0.0.1:0", "protocols": ["h2"]}]})
-    stream = Connection(only.socket()).request(fields)
-    stream.receive_to_end()
-    assert stream.status == 501 and 'details="http2_method"' in stream.fields["proxy-status"]
 
 
 def test_credentials_belong_to_a_stream(penstock, tmp_path, echo):
@@ -437,8 +423,7 @@ def test_node(penstock, names, certificate, authority, site, tls):
     assert proxy.wait_log(protocol="h2", status=200)[0]["sni"] == "app.test"
 
 
-def test_chromium_comes_by_http1_for_what_is_not_tunnelled(penstock, names, certificate, site,
-                                                           tmp_path):
+def test_chromium_loads_a_plain_page_by_streams(penstock, names, certificate, site, tmp_path):
     (site.root / "plain.html").write_text(
         "<p id=x></p><script>fetch('/n').then(r => r.text()).then(t => x.textContent = 'lo' + t)"
         "</script>")
@@ -452,5 +437,5 @@ def test_chromium_comes_by_http1_for_what_is_not_tunnelled(penstock, names, cert
     done = chromium(tmp_path, f"{site.plain_url}/plain.html",
                     f"--proxy-pac-url=data:application/x-ns-proxy-autoconfig;base64,{data}")
     assert b"loaded" in done.stdout, (done.stdout, done.stderr[-3000:])
-    assert proxy.wait_log(error="http2_method", protocol="h2")
-    assert proxy.wait_log(method="GET", protocol="http/1.1", status=200)
+    assert proxy.wait_log(method="GET", protocol="h2", status=200)
+    assert not [line for line in proxy.log() if line["protocol"] == "http/1.1"]
