@@ -132,7 +132,7 @@ def test_interim_answers_come_through(client, origin):
 
 @pytest.mark.parametrize("method, reply", [
     ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n"),
-    ("GET", b"HTTP/1.1 304 Not Modified\r\nETag: "a"\r\n\r\n"),
+    ("GET", b"HTTP/1.1 304 Not Modified\r\nETag: x\r\n\r\n"),
     ("DELETE", b"HTTP/1.1 204 No Content\r\n\r\n")])
 def test_answers_without_a_body_end(client, origin, method, reply):
     stream, content = whole(client, head(origin(say(reply)), method))
