@@ -27,6 +27,13 @@ void read_by(Parse&& parse, const Node& node, const Path& path, std::string_view
   }
 }
 
+// For read_by(): a text that is short enough for a name, and such a one.
+template <auto is_such>
+std::optional<std::string> name_that(const std::string& text) {
+  if (!is_such(text) || text.size() > kNameBytesMax) return std::nullopt;
+  return text;
+}
+
 }  // namespace
 
 void read_endpoint(const Node& node, const Path& path, Faults& faults, Endpoint& out) {
@@ -136,24 +143,12 @@ void read_file_path(const Node& node, const Path& path, Faults& faults, Located<
 
 void read_service(const Node& node, const Path& path, Faults& faults, std::string& out) {
   constexpr std::string_view kWhat = "a service and its host, such as HTTP@proxy.example.com";
-  const std::string* text = text_of(node, path, kWhat, faults);
-  if (text == nullptr) return;
-  if (identity::is_service(*text) && text->size() <= kNameBytesMax) {
-    out = *text;
-  } else {
-    blame_expected(node, path, kWhat, faults);
-  }
+  read_by(name_that<identity::is_service>, node, path, kWhat, faults, out);
 }
 
 void read_field_name(const Node& node, const Path& path, Faults& faults, std::string& out) {
   constexpr std::string_view kWhat = "the name of a header field, such as Remote-User";
-  const std::string* text = text_of(node, path, kWhat, faults);
-  if (text == nullptr) return;
-  if (http::is_token(*text) && text->size() <= kNameBytesMax) {
-    out = *text;
-  } else {
-    blame_expected(node, path, kWhat, faults);
-  }
+  read_by(name_that<http::is_token>, node, path, kWhat, faults, out);
 }
 
 // Of the proxy's own: what it asks there, it believes.

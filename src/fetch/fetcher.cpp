@@ -1,7 +1,6 @@
 #include "fetch/fetcher.h"
 
 #include <curl/curl.h>
-#include <malloc.h>
 #include <string.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 #include "base/ascii.h"
 #include "base/check.h"
 #include "base/ip.h"
+#include "base/wiping_memory.h"
 #include "fetch/url.h"
 
 namespace penstock::fetch {
@@ -23,20 +23,6 @@ constexpr long kConnectionAge = 300;  // seconds; then name and roots are looked
 
 // What libcurl is given to send may be a password, and its buffers are not ours to wipe: so all
 // that it frees is.
-void wiping_free(void* memory) {
-  if (memory == nullptr) return;
-  ::explicit_bzero(memory, ::malloc_usable_size(memory));
-  std::free(memory);
-}
-
-void* wiping_realloc(void* memory, size_t size) {
-  void* const out = std::malloc(size);
-  if (out == nullptr || memory == nullptr) return out;
-  ::memcpy(out, memory, std::min(size, ::malloc_usable_size(memory)));
-  wiping_free(memory);
-  return out;
-}
-
 void prepare_library() {
   static std::once_flag once;
   std::call_once(once, [] {

@@ -1,8 +1,6 @@
 #include "h2/session.h"
 
-#include <malloc.h>
 #include <nghttp2/nghttp2.h>
-#include <string.h>
 
 #include <array>
 #include <cstdlib>
@@ -10,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/wiping_memory.h"
 
 namespace penstock::h2 {
 namespace {
@@ -41,18 +40,13 @@ void* take_memory(size_t size, void*) {
   return std::malloc(size);
 }
 void give_back(void* memory, void*) {
-  if (memory != nullptr) ::explicit_bzero(memory, ::malloc_usable_size(memory));
-  std::free(memory);
+  wiping_free(memory);
 }
 void* take_zeroed(size_t count, size_t size, void*) {
   return std::calloc(count, size);
 }
 void* take_again(void* memory, size_t size, void*) {
-  void* const moved = std::malloc(size);
-  if (moved == nullptr || memory == nullptr) return moved;
-  ::memcpy(moved, memory, std::min(size, ::malloc_usable_size(memory)));
-  give_back(memory, nullptr);
-  return moved;
+  return wiping_realloc(memory, size);
 }
 
 // GOAWAY by hand (RFC 9113 section 6.8).

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "http/structured.h"
 #include "identity/strict_json.h"
 
 namespace penstock::identity {
@@ -19,12 +20,6 @@ Named sound(Identity who) {
     return bad("its answer has an empty or too long name, or too many groups");
   }
   return who;
-}
-
-std::string_view without_blanks(std::string_view text) {
-  const size_t first = text.find_first_not_of(" \t");
-  if (first == text.npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
 // What a field may hold is read in many ways beyond ASCII.
@@ -80,7 +75,7 @@ Named read_answer_fields(const fetch::Reply& reply, const std::string& identity,
   for (bool more = true; more && out.groups.size() <= kGroupsMax;) {
     const size_t comma = rest.find(',');
     more = comma != rest.npos;
-    out.groups.emplace_back(without_blanks(rest.substr(0, comma)));
+    out.groups.emplace_back(http::trim(rest.substr(0, comma)));
     if (more) rest.remove_prefix(comma + 1);
   }
   return sound(std::move(out));

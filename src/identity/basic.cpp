@@ -38,10 +38,9 @@ UserAndPassword split(std::string_view secret) {
 
 class Basic final : public Checker {
  public:
-  Basic(ProviderSpec spec, FileState users, FileState groups, Files files)
+  Basic(ProviderSpec spec, WatchedFiles watched, Files files)
       : spec_(std::move(spec)),
-        users_(users),
-        groups_(groups),
+        watched_(std::move(watched)),
         files_(std::make_shared<const Files>(std::move(files))) {}
 
   Provider provider() const override { return Provider::kBasic; }
@@ -76,12 +75,7 @@ class Basic final : public Checker {
   }
 
   std::optional<News> refresh() const override {
-    // Before reading: what is written in between is found at the next look.
-    const FileState users = state_of(spec_.basic.value);
-    const FileState groups = state_of(spec_.groups_file.value);
-    if (users == users_ && groups == groups_) return std::nullopt;
-    users_ = users;
-    groups_ = groups;
+    if (!watched_.have_changed()) return std::nullopt;
     auto files = read(spec_);
     if (!files) {
       return News{false, files.error().front().message + "; the users in force stay as they were"};
@@ -100,19 +94,17 @@ class Basic final : public Checker {
   }
 
   const ProviderSpec spec_;
-  mutable FileState users_;   // of the thread that refreshes
-  mutable FileState groups_;  // of the same
+  mutable WatchedFiles watched_;  // of the thread that refreshes
   mutable Held<Files> files_;
 };
 
 }  // namespace
 
 std::expected<CheckerPtr, Faults> open_basic(const ProviderSpec& spec) {
-  const FileState users = state_of(spec.basic.value);
-  const FileState groups = state_of(spec.groups_file.value);
+  WatchedFiles watched({spec.basic.value, spec.groups_file.value});
   auto files = read(spec);
   if (!files) return std::unexpected(std::move(files.error()));
-  return std::make_shared<const Basic>(spec, users, groups, std::move(*files));
+  return std::make_shared<const Basic>(spec, std::move(watched), std::move(*files));
 }
 
 }  // namespace penstock::identity

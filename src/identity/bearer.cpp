@@ -98,13 +98,11 @@ class Bearer : public Checker {
 
 class BearerByFile final : public Bearer {
  public:
-  BearerByFile(const ProviderSpec& spec, FileState state, KeysPtr keys)
-      : Bearer(spec), state_(state), keys_(std::move(keys)) {}
+  BearerByFile(const ProviderSpec& spec, WatchedFiles watched, KeysPtr keys)
+      : Bearer(spec), watched_(std::move(watched)), keys_(std::move(keys)) {}
 
   std::optional<News> refresh() const override {
-    const FileState state = state_of(spec_.jwt.value);
-    if (state == state_) return std::nullopt;
-    state_ = state;
+    if (!watched_.have_changed()) return std::nullopt;
     auto keys = read(spec_.jwt.value);
     if (!keys) return News{false, keys.error() + "; the keys in force stay as they were"};
     const size_t count = (*keys)->set.size();
@@ -117,7 +115,7 @@ class BearerByFile final : public Bearer {
   bool awaits_more() const override { return false; }
 
  private:
-  mutable FileState state_;  // of the thread that refreshes
+  mutable WatchedFiles watched_;  // of the thread that refreshes
   mutable Held<Keys> keys_;
 };
 
@@ -139,10 +137,10 @@ class BearerByUrl final : public Bearer {
 }  // namespace
 
 std::expected<CheckerPtr, Faults> open_jwt(const ProviderSpec& spec) {
-  const FileState state = state_of(spec.jwt.value);
+  WatchedFiles watched({spec.jwt.value});
   auto keys = read(spec.jwt.value);
   if (!keys) return std::unexpected(Faults{{spec.jwt.place, keys.error()}});
-  return std::make_shared<const BearerByFile>(spec, state, std::move(*keys));
+  return std::make_shared<const BearerByFile>(spec, std::move(watched), std::move(*keys));
 }
 
 std::expected<CheckerPtr, Faults> open_jwt(const ProviderSpec& spec, KeySourcePtr source) {

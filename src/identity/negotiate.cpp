@@ -31,10 +31,9 @@ std::expected<Files, Faults> read(const ProviderSpec& spec) {
 
 class Negotiate final : public Checker {
  public:
-  Negotiate(const ProviderSpec& spec, FileState keytab, FileState groups, Files files)
+  Negotiate(const ProviderSpec& spec, WatchedFiles watched, Files files)
       : spec_(spec),
-        keytab_(keytab),
-        groups_(groups),
+        watched_(std::move(watched)),
         files_(std::make_shared<const Files>(std::move(files))) {}
 
   Provider provider() const override { return Provider::kNegotiate; }
@@ -73,11 +72,7 @@ class Negotiate final : public Checker {
   }
 
   std::optional<News> refresh() const override {
-    const FileState keytab = state_of(spec_.negotiate.value);
-    const FileState groups = state_of(spec_.groups_file.value);
-    if (keytab == keytab_ && groups == groups_) return std::nullopt;
-    keytab_ = keytab;
-    groups_ = groups;
+    if (!watched_.have_changed()) return std::nullopt;
     auto files = read(spec_);
     if (!files) {
       return News{false, files.error().front().message + "; the keys in force stay as they were"};
@@ -94,19 +89,17 @@ class Negotiate final : public Checker {
   }
 
   const ProviderSpec spec_;
-  mutable FileState keytab_;  // of the thread that refreshes
-  mutable FileState groups_;  // of the same
+  mutable WatchedFiles watched_;  // of the thread that refreshes
   mutable Held<Files> files_;
 };
 
 }  // namespace
 
 std::expected<CheckerPtr, Faults> open_negotiate(const ProviderSpec& spec) {
-  const FileState keytab = state_of(spec.negotiate.value);
-  const FileState groups = state_of(spec.groups_file.value);
+  WatchedFiles watched({spec.negotiate.value, spec.groups_file.value});
   auto files = read(spec);
   if (!files) return std::unexpected(std::move(files.error()));
-  return std::make_shared<const Negotiate>(spec, keytab, groups, std::move(*files));
+  return std::make_shared<const Negotiate>(spec, std::move(watched), std::move(*files));
 }
 
 }  // namespace penstock::identity

@@ -26,12 +26,21 @@ struct Free {
 
 }  // namespace
 
-FileState state_of(const std::string& path) {
-  std::error_code nothing;
-  FileState out;
-  out.modified = std::filesystem::last_write_time(path, nothing);
-  out.size = std::filesystem::file_size(path, nothing);
+std::vector<WatchedFiles::State> WatchedFiles::look() const {
+  std::vector<State> out;
+  for (const std::string& path : paths_) {
+    std::error_code nothing;
+    out.push_back({std::filesystem::last_write_time(path, nothing),
+                   std::filesystem::file_size(path, nothing)});
+  }
   return out;
+}
+
+bool WatchedFiles::have_changed() {
+  auto now = look();
+  const bool changed = now != seen_;
+  seen_ = std::move(now);
+  return changed;
 }
 
 std::expected<std::string, std::string> read_file(const std::string& path, size_t bytes_max) {

@@ -6,18 +6,33 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/fault.h"
 
 namespace penstock::identity {
 
-// What a file was when it was looked at; another one means that it has changed.
-struct FileState {
-  std::filesystem::file_time_type modified{};
-  std::uintmax_t size = 0;
-  friend bool operator==(const FileState&, const FileState&) = default;
+// Files that are followed: what they were when they were looked at. Make it before they are read,
+// so that what is written in between is found at the next look. An empty path is no file.
+// Thread: one at a time.
+class WatchedFiles {
+ public:
+  explicit WatchedFiles(std::vector<std::string> paths) : paths_(std::move(paths)), seen_(look()) {}
+  // Since the last look.
+  bool have_changed();
+
+ private:
+  struct State {
+    std::filesystem::file_time_type modified{};
+    std::uintmax_t size = 0;
+    friend bool operator==(const State&, const State&) = default;
+  };
+  std::vector<State> look() const;
+
+  std::vector<std::string> paths_;
+  std::vector<State> seen_;
 };
-FileState state_of(const std::string& path);
 
 // The contents; or why not, in words that go behind the path.
 std::expected<std::string, std::string> read_file(const std::string& path, size_t bytes_max);

@@ -37,7 +37,6 @@ class Exchange {
 
  private:
   bool answered() const { return answer_.has_value(); }
-  bool by_stream() const { return forwarding_.request.carrier == http::Carrier::kStream; }
   http::AnswerReader new_reader() const {
     const auto& limits = c_.config().limits;
     return http::AnswerReader({limits.head_bytes, limits.head_fields}, http::Stop::kAtEach);
@@ -229,7 +228,7 @@ Failure Exchange::judge_down() const {
 // section 9.6 wants him to wait for the answer first.)
 // A stream ends with its request, as it should.
 bool Exchange::client_left() const {
-  if (by_stream()) return stream_is_broken(c_);
+  if (forwards_stream(c_)) return stream_is_broken(c_);
   return (up_.heard_all() || up_.stopped()) && c_.client.source().ready(loop::kHangup);
 }
 
@@ -237,7 +236,7 @@ bool Exchange::client_left() const {
 bool Exchange::over() {
   if (!answered()) return false;
   if (forwarding_.switched) return down_.delivered();
-  return down_.state() == Leg::State::kDone && (!by_stream() || c_.client.shutdown_write());
+  return down_.state() == Leg::State::kDone && (!forwards_stream(c_) || c_.client.shutdown_write());
 }
 
 Exchange::Limit Exchange::limit() const {
@@ -286,9 +285,7 @@ Error Exchange::cut(Error error) {
 
 PENSTOCK_OWN_FRAME Task<Failure> forward(Connection& c) {
   // One that closed its side while the origin was being reached, see client_left().
-  const bool ended =
-      c.story.client_ended && c.forward->request.carrier == http::Carrier::kConnection;
-  if (ended) co_return Error{Code::kClientGone};
+  if (c.story.client_ended && !forwards_stream(c)) co_return Error{Code::kClientGone};
   Exchange exchange(c);
   co_return co_await exchange.run();
 }

@@ -3,6 +3,7 @@
 #include <ranges>
 
 #include "base/ascii.h"
+#include "base/bytes.h"
 #include "http/answer.h"
 #include "http/answer_fields.h"
 #include "session/announcement.h"
@@ -77,22 +78,12 @@ std::unexpected<Error> refused(ParentNotes& notes, std::string_view head, int st
 }
 
 Task<Asked> read_answer(Connection& c, const http::ProxyUrl& parent, loop::Timer& timer) {
-  loop::Loop& loop = c.worker.loop();
-  const auto buffer = c.worker.relay().buffer();
   http::AnswerReader reader;
   std::string received;
   for (;;) {
-    const loop::Moved moved = c.origin.read(buffer);
-    if (moved.would_block()) {
-      if (timer.expired()) co_return fail(Code::kParentTimeout);
-      co_await loop::Wait(loop).on(c.origin.source(), loop::kReadable).until(timer);
-      continue;
-    }
-    if (!moved.bytes()) {
-      co_return std::unexpected(parent_read_failure(c, parent, moved.error()));
-    }
-    // SAFETY: bytes are read as the characters of a head.
-    received.append(reinterpret_cast<const char*>(buffer.data()), static_cast<size_t>(moved.count));
+    const auto heard = co_await hear_parent(c, parent, timer);
+    if (!heard) co_return std::unexpected(heard.error());
+    received += text_of(*heard);
     const auto complete = reader.advance(received);
     if (!complete) co_return fail(Code::kParentProtocol);
     if (*complete) break;
@@ -110,13 +101,33 @@ Task<Asked> read_answer(Connection& c, const http::ProxyUrl& parent, loop::Timer
 
 Task<Asked> ask_by_connect(Connection& c, const http::ProxyUrl& parent, loop::Timer& timer) {
   const std::string request = connect_request(c.story.target, parent);
-  if (const int error = co_await loop::write_all(c.worker.loop(), c.origin, request, timer)) {
-    co_return fail(error == ETIMEDOUT ? Code::kParentTimeout : Code::kParentProtocol, error);
-  }
+  if (auto said = co_await tell_parent(c, request, timer); !said) co_return said;
   co_return co_await read_answer(c, parent, timer);
 }
 
 }  // namespace
+
+Task<Asked> tell_parent(Connection& c, std::string_view words, loop::Timer& timer) {
+  if (const int error = co_await loop::write_all(c.worker.loop(), c.origin, words, timer)) {
+    co_return fail(error == ETIMEDOUT ? Code::kParentTimeout : Code::kParentProtocol, error);
+  }
+  co_return Asked();
+}
+
+Task<Result<std::span<const uint8_t>>> hear_parent(Connection& c, const http::ProxyUrl& parent,
+                                                   loop::Timer& timer) {
+  loop::Loop& loop = c.worker.loop();
+  const auto buffer = c.worker.relay().buffer();
+  for (;;) {
+    const loop::Moved moved = c.origin.read(buffer);
+    if (moved.bytes()) co_return buffer.first(static_cast<size_t>(moved.count));
+    if (!moved.would_block()) {
+      co_return std::unexpected(parent_read_failure(c, parent, moved.error()));
+    }
+    if (timer.expired()) co_return fail(Code::kParentTimeout);
+    co_await loop::Wait(loop).on(c.origin.source(), loop::kReadable).until(timer);
+  }
+}
 
 Task<Asked> ask_parent(Connection& c, const http::ProxyUrl& parent, Instant deadline) {
   if (c.story.announces() != policy::Announce::kNothing) {

@@ -17,14 +17,10 @@ namespace {
 // One conversation with a parent: what was heard of it and not yet read.
 class Talk {
  public:
-  Talk(Connection& c, loop::Timer& timer) : c_(c), timer_(timer) {}
+  Talk(Connection& c, const http::ProxyUrl& parent, loop::Timer& timer)
+      : c_(c), parent_(parent), timer_(timer) {}
 
-  Task<Asked> say(std::string words) {
-    if (const int error = co_await loop::write_all(c_.worker.loop(), c_.origin, words, timer_)) {
-      co_return fail(error == ETIMEDOUT ? Code::kParentTimeout : Code::kParentProtocol, error);
-    }
-    co_return Asked();
-  }
+  Task<Asked> say(std::string words) { co_return co_await tell_parent(c_, words, timer_); }
 
   // Waits for a whole message, as `read` finds it at the front. No message takes more than one read
   // brings, so what was heard is bounded.
@@ -37,7 +33,9 @@ class Talk {
         heard_ = {heard_.begin() + static_cast<ptrdiff_t>((*reading)->length), heard_.end()};
         co_return std::move((*reading)->message);
       }
-      if (const auto more = co_await hear_more(); !more) co_return std::unexpected(more.error());
+      const auto more = co_await hear_parent(c_, parent_, timer_);
+      if (!more) co_return std::unexpected(more.error());
+      heard_.insert(heard_.end(), more->begin(), more->end());
     }
   }
 
@@ -46,22 +44,8 @@ class Talk {
   bool hasty() const { return !heard_.empty(); }
 
  private:
-  Task<Asked> hear_more() {
-    loop::Loop& loop = c_.worker.loop();
-    const auto buffer = c_.worker.relay().buffer();
-    for (;;) {
-      const loop::Moved moved = c_.origin.read(buffer);
-      if (moved.bytes()) {
-        heard_.insert(heard_.end(), buffer.data(), buffer.data() + moved.count);
-        co_return Asked();
-      }
-      if (!moved.would_block()) co_return fail(Code::kParentProtocol, moved.error());
-      if (timer_.expired()) co_return fail(Code::kParentTimeout);
-      co_await loop::Wait(loop).on(c_.origin.source(), loop::kReadable).until(timer_);
-    }
-  }
-
   Connection& c_;
+  const http::ProxyUrl& parent_;
   loop::Timer& timer_;
   std::vector<uint8_t> heard_;
 };
@@ -90,7 +74,7 @@ Task<Asked> log_in(Talk& talk, const http::ProxyUrl& parent) {
 
 Task<Asked> ask_by_socks(Connection& c, const http::ProxyUrl& parent, loop::Timer& timer) {
   ParentNotes& notes = *c.story.parent;
-  Talk talk(c, timer);
+  Talk talk(c, parent, timer);
   if (auto known = co_await log_in(talk, parent); !known) co_return known;
   if (auto said = co_await talk.say(socks::ask(c.story.target)); !said) co_return said;
   const auto answer = co_await talk.hear(socks::read_answer);

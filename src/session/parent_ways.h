@@ -2,7 +2,10 @@
 // Thread: the worker's.
 #pragma once
 
+#include <cstdint>
 #include <optional>
+#include <span>
+#include <string_view>
 
 #include "base/error.h"
 #include "http/proxy_url.h"
@@ -17,6 +20,13 @@ namespace penstock::session {
 loop::Task<std::optional<Error>> secure_parent(Connection& c, const http::ProxyUrl& parent,
                                                loop::Timer& timer);
 
+// Says all of `words`, or kParentTimeout, or kParentProtocol.
+loop::Task<Result<void>> tell_parent(Connection& c, std::string_view words, loop::Timer& timer);
+// What `parent` has said, or says until `timer` expires: at most one buffer of the relay's, in
+// which it stands until the next wait.
+loop::Task<Result<std::span<const uint8_t>>> hear_parent(Connection& c,
+                                                         const http::ProxyUrl& parent,
+                                                         loop::Timer& timer);
 // What reading c.origin has failed with: kParentAlert where the parent ended TLS by an alert.
 Error parent_read_failure(Connection& c, const http::ProxyUrl& parent, int sys_errno);
 

@@ -2,13 +2,9 @@
 
 namespace penstock::session {
 
-namespace {
-
 bool forwards_stream(const Connection& c) {
   return c.forward && c.forward->request.carrier == http::Carrier::kStream;
 }
-
-}  // namespace
 
 bool client_stays(Connection& c) {
   const auto buffer = c.worker.relay().buffer();

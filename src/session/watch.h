@@ -16,7 +16,9 @@ namespace penstock::session {
 // Reads what it has sent. False: it has left.
 bool client_stays(Connection& c);
 
-// Whether a client that is a stream of HTTP/2 was reset, or has lost its connection.
+// Whether the client is a stream of HTTP/2 whose request is forwarded: its end is its request's.
+bool forwards_stream(const Connection& c);
+// Whether such a client was reset, or has lost its connection.
 bool stream_is_broken(Connection& c);
 
 // kClientGone as soon as it has left; `task` is dropped then.

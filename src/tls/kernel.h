@@ -1,7 +1,7 @@
 // TLS by the kernel, in the place of a Session whose handshake is done: splice(2) moves what the
 // stream carries, and OpenSSL's memory is given back. Ends are carried as a Session carries them.
 // Thread: the worker's.   Lifetime: shorter than the stream's, which it follows.
-// Cost: 250 bytes, and a few KiB of the kernel's.
+// Cost: 250 bytes, and what the kernel keeps of it.
 #pragma once
 
 #include <array>
