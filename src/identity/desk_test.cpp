@@ -24,9 +24,10 @@ class FakeChecker final : public Checker {
   std::string basis(const Claim&) const override { return basis_; }
   Checked check(const Claim& claim, int64_t) const override {
     const std::lock_guard waiting(gate_);
+    const bool later = later_;  // read before it is counted: the test changes it afterwards
     ++checks_;
     const std::string_view secret = claim.secret;
-    if (later_) return {.who = std::unexpected(Code::kKeysMissing), .later = true};
+    if (later) return {.who = std::unexpected(Code::kKeysMissing), .later = true};
     if (secret == "unknowable") return {.who = std::unexpected(Code::kKeysMissing), .why = "none"};
     if (!secret.starts_with("right")) {
       return {std::unexpected(Code::kCredentialsRejected), {}, "wrong"};
