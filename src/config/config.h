@@ -141,6 +141,17 @@ struct Parents {
   bool certified() const { return !certificate.value.empty(); }
 };
 
+// How tunnels are inspected whose rule says so; read by bump/, since what is in its files is no
+// configuration.
+struct Inspection {
+  Located<std::string> ca;               // the owner's: its certificate, cross-signed ones behind it
+  Located<std::string> key;              // of it, which only the key keeper reads
+  Located<std::string> passphrase_file;  // of the key; empty: it has none
+  Located<std::string> origin_ca;  // whom origins may be signed by besides the system's roots
+  uint64_t leaves = 4096;          // certificates that are kept for the next tunnel
+  Located<std::string> key_log;    // for debugging alone: secrets of TLS; empty: nowhere
+};
+
 struct Listener {
   Endpoint address;
   Place place;
@@ -173,6 +184,7 @@ struct Config {
   std::vector<identity::ProviderSpec> identity_specs;  // as written; `identity` is what runs
   PolicyReload policy_reload = PolicyReload::kRecheck;
   Parents parents;
+  std::optional<Inspection> inspection;  // none: no rule may inspect
   Timeouts timeouts;
   Limits limits;
   admission::BreakerSettings breaker;

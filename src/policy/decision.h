@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,6 +14,7 @@
 #include "base/fault.h"
 #include "base/ip.h"
 #include "http/proxy_url.h"
+#include "policy/inspection.h"
 
 namespace penstock::policy {
 
@@ -43,6 +45,7 @@ struct RuleFacts {
   Announce announce = Announce::kNothing;
   Place place;                      // of the rule in its file
   std::vector<http::ProxyUrl> via;  // parents to go through, the first that can be had; empty: none
+  std::shared_ptr<const Inspection> inspect;  // null: its tunnels are nobody's to read
 };
 
 // The verdict on a name. A value: nothing changes it afterwards.
