@@ -16,6 +16,7 @@ std::string_view reason_phrase(int status) {
     case 403: return "Forbidden";
     case 407: return "Proxy Authentication Required";
     case 408: return "Request Timeout";
+    case 421: return "Misdirected Request";
     case 429: return "Too Many Requests";
     case 431: return "Request Header Fields Too Large";
     case 500: return "Internal Server Error";
