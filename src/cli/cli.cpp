@@ -28,6 +28,15 @@ void add_run(CLI::App& app, RunOptions& options) {
       "of it or nothing; SIGUSR1 opens the access log anew.");
 }
 
+// In no list of --help.
+void add_keep_key(CLI::App& app, KeepKeyOptions& options) {
+  auto* command = app.add_subcommand("keep-key", "Sign for the proxy that has started this");
+  command->group("");
+  command->add_option("ca", options.ca)->required();
+  command->add_option("key", options.key)->required();
+  command->add_option("passphrase", options.passphrase_file);
+}
+
 void add_check(CLI::App& app, CheckOptions& options) {
   auto* command = app.add_subcommand("check", "Report every fault of a configuration");
   auto* config = command->add_option("--config", options.config, "Configuration file (YAML)")
@@ -310,6 +319,8 @@ int run(int argc, char** argv) {
   add_load(app, load_options, origin_options);
   TraceOptions trace_options;
   add_trace(app, trace_options);
+  KeepKeyOptions keep_key_options;
+  add_keep_key(app, keep_key_options);
   app.add_subcommand("version", "Print the version");
   if (argc > 1 && argv[1][0] != '-' && !knows(app, argv[1])) {
     fmt::print(
@@ -325,6 +336,7 @@ int run(int argc, char** argv) {
     return app.exit(error) == 0 ? kDone : kUsage;
   }
   if (app.got_subcommand("run")) return run_proxy(run_options);
+  if (app.got_subcommand("keep-key")) return keep_key(keep_key_options);
   if (app.got_subcommand("check")) return check(check_options);
   if (app.got_subcommand("explain")) return explain(explain_options);
   if (app.got_subcommand("plan")) return plan(plan_options);

@@ -17,6 +17,13 @@ struct RunOptions {
 };
 int run_proxy(const RunOptions& options);
 
+// What the proxy starts by itself; of no use to anybody else.
+struct KeepKeyOptions {
+  std::string ca, key;
+  std::string passphrase_file;  // empty: the key has none
+};
+int keep_key(const KeepKeyOptions& options);
+
 struct CheckOptions {
   std::string config;
   bool schema = false;

@@ -1,0 +1,63 @@
+// The certificate that an inspected client is shown: what the origin's says, for a key of ours. Its
+// faults are mirrored too; none is made to look good.
+// Thread: any, once made.   Cost: some 30 us.
+#pragma once
+
+#include <openssl/x509_vfy.h>
+
+#include <ctime>
+#include <optional>
+#include <string>
+
+#include "bump/dates.h"
+#include "tls/owned.h"
+
+namespace penstock::bump {
+
+// How a name is looked for in a certificate, here and in origins': the common name is none.
+inline constexpr unsigned kHostFlags =
+    0x20 /* X509_CHECK_FLAG_NEVER_CHECK_SUBJECT */ | 0x4 /* X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS */;
+
+// What a leaf is asked for.
+struct Wish {
+  std::string name;                // whom the client asked for: a host name, or an address as text
+  tls::OwnedCertificate origin{};  // what the origin showed; null: a certificate for `name` alone
+  long fault = X509_V_OK;          // what is wrong with it, as OpenSSL says it
+};
+
+// Whether `certificate` is for `name`, a host name or an address.
+bool covers(X509* certificate, const std::string& name);
+
+// The key of all leaves of this process: P-256, made when it is first asked for, never written
+// down. A reference of one's own.
+tls::OwnedKey leaf_key();
+
+class Engraver {
+ public:
+  // `issuer`: whose key will sign.
+  explicit Engraver(const X509* issuer);
+
+  struct Draft {
+    tls::OwnedCertificate certificate;
+    bool complete;  // signed by nobody whom anybody trusts; else for the issuer to sign
+  };
+  // A wish with a fault gets a certificate that has it for whoever looks: its dates where those are
+  // wrong, its names where those are, and whatever else is wrong an issuer that nobody knows.
+  // Nothing: it is said to be good and is not for its name, or the issuer's time is over.
+  std::optional<Draft> draft(const Wish& wish, time_t now) const;
+
+ private:
+  tls::OwnedCertificate engrave(const X509* blank, const Wish& wish, const Dates& dates,
+                                bool name_alone) const;
+  tls::OwnedCertificate by_issuer(const Wish& wish, const Dates& dates) const;
+  std::optional<Dates> dates_for(const Wish& wish, time_t now) const;
+  bool permits(X509* leaf) const;
+
+  tls::OwnedCertificate issuer_;
+  Dates issuer_dates_;
+  tls::OwnedKey nobody_;                   // the key of an issuer that is no one's
+  tls::OwnedCertificate blank_;            // all that is the same in every leaf of the issuer
+  tls::OwnedCertificate blank_of_nobody_;  // likewise
+};
+
+}  // namespace penstock::bump

@@ -1,0 +1,147 @@
+// What a certificate costs whoever waits for it: drawn up, signed by the key keeper in its process,
+// and back. The budget: 100 us at the median.
+#include <benchmark/benchmark.h>
+#include <openssl/ec.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/check.h"
+#include "bump/keep_key.h"
+#include "bump/mint.h"
+
+namespace penstock::bump {
+namespace {
+
+void extend(X509* certificate, int nid, const char* value) {
+  X509_EXTENSION* const extension = X509V3_EXT_conf_nid(nullptr, nullptr, nid, value);
+  X509_add_ext(certificate, extension, -1);
+  X509_EXTENSION_free(extension);
+}
+
+tls::OwnedCertificate certificate(const char* name, EVP_PKEY* key, bool authority) {
+  tls::OwnedCertificate out(X509_new());
+  X509_set_version(out.get(), X509_VERSION_3);
+  ASN1_INTEGER_set(X509_get_serialNumber(out.get()), 1);
+  X509_gmtime_adj(X509_getm_notBefore(out.get()), -kDay);
+  X509_gmtime_adj(X509_getm_notAfter(out.get()), 90 * kDay);
+  X509_set_pubkey(out.get(), key);
+  const auto* text = reinterpret_cast<const unsigned char*>(name);
+  X509_NAME* const subject = X509_get_subject_name(out.get());
+  X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, text, -1, -1, 0);
+  X509_set_issuer_name(out.get(), subject);
+  extend(out.get(), NID_basic_constraints, authority ? "critical,CA:TRUE" : "CA:FALSE");
+  extend(out.get(), NID_subject_alt_name, "DNS:www.example.com, DNS:example.com");
+  X509_sign(out.get(), key, EVP_sha256());
+  return out;
+}
+
+// The owner's files, for as long as the keeper reads them.
+class Owner {
+ public:
+  explicit Owner(tls::OwnedKey key) : key_(std::move(key)) {
+    std::filesystem::create_directories(directory_);
+    const auto ca = certificate("owner", key_.get(), true);
+    const tls::OwnedBio file(BIO_new_file((directory_ / "ca").c_str(), "w"));
+    PEM_write_bio_X509(file.get(), ca.get());
+    const tls::OwnedBio key_file(BIO_new_file((directory_ / "key").c_str(), "w"));
+    PEM_write_bio_PrivateKey(key_file.get(), key_.get(), nullptr, nullptr, 0, nullptr, nullptr);
+  }
+  ~Owner() { std::filesystem::remove_all(directory_); }
+  std::shared_ptr<Mint> open() const {
+    config::Inspection settings;
+    settings.ca.value = directory_ / "ca";
+    settings.key.value = directory_ / "key";
+    Faults warnings;
+    const auto mint = Mint::open(settings, &warnings);
+    PENSTOCK_CHECK(mint);
+    return *mint;
+  }
+
+ private:
+  const std::filesystem::path directory_ = std::filesystem::temp_directory_path() /
+                                           ("penstock-mint-bench-" + std::to_string(::getpid()));
+  tls::OwnedKey key_;
+};
+
+void wait_for(Mint& mint, Wish wish) {
+  std::atomic<bool> rung = false;
+  const auto there = mint.ask(std::move(wish), [&rung] {
+    rung = true;
+    rung.notify_one();
+  });
+  if (there.index() == 1) rung.wait(false);
+}
+
+// Each order another name's: from the question to the answer, on the thread that asks.
+void mint(benchmark::State& state, tls::OwnedKey key) {
+  const Owner owner(std::move(key));
+  const auto mint = owner.open();
+  const auto origin = certificate("www.example.com", leaf_key().get(), false);
+  std::vector<double> took;
+  int next = 0;
+  for (auto _ : state) {
+    state.PauseTiming();
+    auto fresh = origin.get();
+    ASN1_INTEGER_set(X509_get_serialNumber(fresh), ++next);
+    i2d_re_X509_tbs(fresh, nullptr);
+    Wish wish{"www.example.com", tls::OwnedCertificate(X509_dup(fresh))};
+    state.ResumeTiming();
+    const Instant from = Clock::now();
+    wait_for(*mint, std::move(wish));
+    took.push_back(std::chrono::duration<double, std::micro>(Clock::now() - from).count());
+  }
+  std::ranges::sort(took);
+  state.counters["p50_us"] = took[took.size() / 2];
+  state.counters["p99_us"] = took[took.size() * 99 / 100];
+  PENSTOCK_CHECK(mint->counts().failed == 0);
+}
+void mint_p256(benchmark::State& state) {
+  mint(state, tls::OwnedKey(EVP_EC_gen("P-256")));
+}
+void mint_rsa2048(benchmark::State& state) {
+  mint(state, tls::OwnedKey(EVP_RSA_gen(2048)));
+}
+BENCHMARK(mint_p256)->UseRealTime();
+BENCHMARK(mint_rsa2048)->UseRealTime();
+
+void mint_cached(benchmark::State& state) {
+  const Owner owner(tls::OwnedKey(EVP_EC_gen("P-256")));
+  const auto mint = owner.open();
+  const auto origin = certificate("www.example.com", leaf_key().get(), false);
+  for (auto _ : state) {
+    X509_up_ref(origin.get());
+    wait_for(*mint, {"www.example.com", tls::OwnedCertificate(origin.get())});
+  }
+}
+BENCHMARK(mint_cached);
+
+// The clerk's part.
+void draft(benchmark::State& state) {
+  const tls::OwnedKey key(EVP_EC_gen("P-256"));
+  const Engraver engraver(certificate("owner", key.get(), true).get());
+  const Wish wish{"www.example.com", certificate("www.example.com", leaf_key().get(), false)};
+  const time_t now = std::time(nullptr);
+  for (auto _ : state) benchmark::DoNotOptimize(engraver.draft(wish, now));
+}
+BENCHMARK(draft);
+
+}  // namespace
+}  // namespace penstock::bump
+
+// The keeper is this program, as the proxy's is the proxy's.
+int main(int argc, char** argv) {
+  if (argc > 4 && std::string_view(argv[1]) == "keep-key") {
+    return penstock::bump::keep_key({argv[2], argv[3], argv[4]});
+  }
+  benchmark::Initialize(&argc, argv);
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+}
