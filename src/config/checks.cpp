@@ -135,11 +135,51 @@ void check_times(const Node& root, const Config& config, Faults& faults) {
   }
 }
 
+void check_inspection(const Config& config, Faults& faults) {
+  if (config.inspection) return;
+  for (const policy::RuleSpec& rule : config.policy.rules) {
+    if (!rule.inspect) continue;
+    faults.push_back({rule.inspect->place,
+                      "inspect: rule \"" + rule.name +
+                          "\" reads tunnels, which takes a CA of yours, and there is none; make "
+                          "one with `penstock ca init` and name its files: inspection: {ca: "
+                          "/etc/penstock/ca.pem, key: /etc/penstock/ca.key}"});
+    return;
+  }
+}
+
+void warn_of_inspection(const Node& root, Config& config) {
+  Faults& warnings = config.warnings;
+  bool used = false;
+  for (const policy::RuleSpec& rule : config.policy.rules) {
+    if (!rule.inspect) continue;
+    used = true;
+    if (rule.tls != policy::TlsCheck::kChecked) continue;
+    warnings.push_back({rule.inspect->place,
+                        "inspect: rule \"" + rule.name +
+                            "\" lets pass unread what does not begin like TLS (tls: checked); "
+                            "with tls: required, or without tls, it would be refused"});
+  }
+  if (!config.inspection) return;
+  if (!used) {
+    warnings.push_back({place_of(root, "inspection", "ca"),
+                        "inspection: no rule says `inspect`, so nothing is read"});
+  }
+  if (!config.inspection->key_log.value.empty()) {
+    warnings.push_back({config.inspection->key_log.place,
+                        "inspection.key_log: THE KEYS OF EVERY INSPECTED TUNNEL ARE WRITTEN TO " +
+                            config.inspection->key_log.value +
+                            "; whoever reads that file reads the traffic. For debugging alone: "
+                            "remove it"});
+  }
+}
+
 }  // namespace
 
 void check_together(const Node& root, const Config& config, Faults& faults) {
   check_listeners(root, config, faults);
   check_times(root, config, faults);
+  check_inspection(config, faults);
 }
 
 void warn(const Node& root, Config& config) {
@@ -157,6 +197,7 @@ void warn(const Node& root, Config& config) {
     warn_of_names(config, rule.identities, rule.groups, "rule \"" + rule.name, warnings);
     warn_of_methods_without_tls(rule, warnings);
   }
+  warn_of_inspection(root, config);
   warn_of_quotas(config);
   warn_of_plain_credentials(config);
   if (config.timeouts.head == Duration::zero()) {

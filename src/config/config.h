@@ -97,6 +97,7 @@ struct Log {
   LogLevel level = LogLevel::kInfo;
   Duration progress = Duration::zero();  // a line per this interval for long tunnels; zero: none
   bool path = false;                     // also the path of requests that are forwarded
+  bool ja4 = false;                      // also the fingerprint of each TLS client
 };
 
 enum class KernelObservation : uint8_t { kOff, kAuto };
@@ -144,12 +145,12 @@ struct Parents {
 // How tunnels are inspected whose rule says so; read by bump/, since what is in its files is no
 // configuration.
 struct Inspection {
-  Located<std::string> ca;               // the owner's: its certificate, cross-signed ones behind it
-  Located<std::string> key;              // of it, which only the key keeper reads
+  Located<std::string> ca;   // the owner's: its certificate, cross-signed ones behind it
+  Located<std::string> key;  // of it, which only the key keeper reads
   Located<std::string> passphrase_file;  // of the key; empty: it has none
-  Located<std::string> origin_ca;  // whom origins may be signed by besides the system's roots
-  uint64_t leaves = 4096;          // certificates that are kept for the next tunnel
-  Located<std::string> key_log;    // for debugging alone: secrets of TLS; empty: nowhere
+  Located<std::string> origin_ca;        // whom origins may be signed by besides the system's roots
+  uint64_t leaves = 4096;                // certificates that are kept for the next tunnel
+  Located<std::string> key_log;          // for debugging alone: secrets of TLS; empty: nowhere
 };
 
 struct Listener {
@@ -209,8 +210,13 @@ using Snapshot = std::shared_ptr<const Config>;
 Snapshot defaults();
 
 // Parses and compiles `text`; `file` is only a name for messages. All faults, or a configuration.
-// Files that it names are not opened: it has no `identity`.
+// Files that it names are not opened: it has no `identity`, and rules that name files for what they
+// inspect are not to be asked before with_inspection().
 std::expected<Snapshot, Faults> parse(std::string_view text, std::string_view file);
+
+// The same configuration with the files that rules name in `inspect:` read (hosts that are not
+// inspected, values of header fields), or all that is wrong with them.
+std::expected<Snapshot, Faults> with_inspection(Snapshot config);
 
 // The same configuration with the files of `identity:` read, or all that is wrong with them.
 // `before`: what was in force until now, or null; keys that it has fetched are taken over.

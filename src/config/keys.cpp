@@ -1,6 +1,7 @@
 #include "config/keys.h"
 
 #include "config/identity_keys.h"
+#include "config/inspect_keys.h"
 #include "config/listener_type.h"
 #include "config/value_types.h"
 
@@ -48,6 +49,7 @@ constexpr Key<RuleSpec> kRuleKeys[] = {
     key<RuleSpec, WordType<kEchChecks>, &RuleSpec::ech>("ech"),
     key<RuleSpec, TextList, &RuleSpec::via>("via"),
     key<RuleSpec, WordType<kAnnounces>, &RuleSpec::announce>("proxy_protocol"),
+    key<RuleSpec, InspectType, &RuleSpec::inspect>("inspect"),
 };
 
 // A rule: the keys above and what must hold between them.
@@ -66,6 +68,8 @@ struct RuleType {
       blame(node, path, "a rule needs allow or deny with destinations, such as allow: [\"*:443\"]",
             faults);
     }
+    // What does not begin like TLS would be the way round.
+    if (out.inspect && node.find("tls") == nullptr) out.tls = policy::TlsCheck::kRequired;
     // Nobody looks at the first bytes of a tunnel that is refused, or sends any.
     for (const std::string_view idle : {"tls", "ech", "proxy_protocol"}) {
       const Node* value = node.find(idle);
@@ -101,15 +105,7 @@ constexpr Key<Parents> kParentKeys[] = {
 struct ParentsType {
   static void read(const Node& node, const Path& path, Faults& faults, Parents& out) {
     MapType<kParentKeys>::read(node, path, faults, out);
-    if (node.kind != Node::Kind::kMap) return;
-    const Node* const certificate = node.find("certificate");
-    const Node* const key = node.find("key");
-    if (certificate != nullptr && key == nullptr) {
-      blame(*certificate, Path(path, "certificate"), "needs key, the file with its key", faults);
-    }
-    if (key != nullptr && certificate == nullptr) {
-      blame(*key, Path(path, "key"), "needs certificate, the file that it belongs to", faults);
-    }
+    check_pair(node, path, faults);
   }
   static void describe(KeyFacts facts, std::vector<KeyFacts>& out) {
     MapType<kParentKeys>::describe(std::move(facts), out);
@@ -293,6 +289,7 @@ constexpr Key<Log> kLogKeys[] = {
     key<Log, WordType<kLevels>, &Log::level>("level"),
     key<Log, SwitchableDurationType<kSecond, kDay>, &Log::progress>("progress"),
     key<Log, BooleanType, &Log::path>("path"),
+    key<Log, BooleanType, &Log::ja4>("ja4"),
 };
 
 constexpr Word<KernelObservation> kKernelObservations[] = {{"off", KernelObservation::kOff},
@@ -309,6 +306,7 @@ constexpr Key<Config> kKeys[] = {
     key<Config, CountType<0, kWorkersMax>, &Config::workers>("workers"),
     key<Config, MapType<kPolicyKeys>, whole>("policy"),
     key<Config, ParentsType, &Config::parents>("parents"),
+    key<Config, InspectionType, &Config::inspection>("inspection"),
     key<Config, ListType<QuotaType, Emptiness::kAllowed, Faulty::kKept>, &Config::quota_specs>(
         "quotas"),
     key<Config, ListType<ProviderType, Emptiness::kAllowed, Faulty::kKept>,

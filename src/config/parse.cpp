@@ -103,6 +103,7 @@ std::expected<Snapshot, Faults> load(const std::string& path, const identity::Bo
     if (got < sizeof(chunk)) break;
   }
   auto config = parse(text, path);
+  if (config) config = with_inspection(std::move(*config));
   if (!config) return config;
   return with_identity(std::move(*config), before);
 }

@@ -107,6 +107,20 @@ std::string schema() {
         "key": {"$ref": "#/$defs/file", "description": "PEM: of that certificate, without a passphrase."}
       }
     },
+    "inspection": {
+      "description": "With whose CA tunnels are inspected; needed as soon as a rule says inspect.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": ["ca", "key"],
+      "properties": {
+        "ca": {"$ref": "#/$defs/file", "description": "PEM: the certificate of your CA, cross-signed ones behind it."},
+        "key": {"$ref": "#/$defs/file", "description": "PEM: its key, which the key keeper reads and nobody else."},
+        "passphrase_file": {"$ref": "#/$defs/file", "description": "The passphrase of that key; absent: it has none."},
+        "origin_ca": {"$ref": "#/$defs/file", "description": "PEM: those who sign for origins, besides the system's roots."},
+        "leaves": {"description": "Certificates that are kept for the next tunnel.", "type": "integer", "minimum": 1, "maximum": 1000000, "default": 4096},
+        "key_log": {"$ref": "#/$defs/file", "description": "For debugging alone: the secrets of TLS are written there, and whoever reads them reads the traffic."}
+      }
+    },
     "quotas": {
       "description": "What clients may have; the first that matches decides, none: limits.tunnels_per_client.",
       "type": "array",
@@ -219,7 +233,8 @@ std::string schema() {
         "access": {"$ref": "#/$defs/log_target", "description": "Where the line of each connection goes.", "default": "stdout"},
         "level": {"description": "Of the proxy's own messages.", "enum": ["debug", "info", "warning", "error"], "default": "info"},
         "progress": {"$ref": "#/$defs/duration", "description": "A further line per so long for long tunnels: 0s for none, or 1s to 24h.", "default": "0s"},
-        "path": {"description": "Whether the line of a forwarded request says its path (never its query).", "type": "boolean", "default": false}
+        "path": {"description": "Whether the line of a forwarded request says its path (never its query).", "type": "boolean", "default": false},
+        "ja4": {"description": "Whether the line of a tunnel says the fingerprint (JA4) of its TLS client.", "type": "boolean", "default": false}
       }
     },
     "observe": {
@@ -238,7 +253,7 @@ std::string schema() {
       "type": "object",
       "additionalProperties": false,
       "oneOf": [{"required": ["allow"]}, {"required": ["deny"]}],
-      "not": {"required": ["deny"], "anyOf": [{"required": ["addresses"]}, {"required": ["tls"]}, {"required": ["ech"]}, {"required": ["via"]}, {"required": ["proxy_protocol"]}]},
+      "not": {"required": ["deny"], "anyOf": [{"required": ["addresses"]}, {"required": ["tls"]}, {"required": ["ech"]}, {"required": ["via"]}, {"required": ["proxy_protocol"]}, {"required": ["inspect"]}]},
       "properties": {
         "name": {"$ref": "#/$defs/name", "description": "For logs and metrics; \"rule N\" if absent."},
         "allow": {"description": "Destinations that are open.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/destination"}},
@@ -251,8 +266,81 @@ std::string schema() {
         "tls": {"description": "checked: what begins like TLS must name the destination; required: everything must; ignored: nobody looks.", "enum": ["checked", "required", "ignored"], "default": "checked"},
         "ech": {"description": "Whether a ClientHello may hide its server name.", "enum": ["deny", "allow"], "default": "deny"},
         "via": {"description": "Parents to go through, the first that can be had: http://user:password@host:port, or with https:// or socks5h://. Absent: straight to the destination.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/parent"}},
-        "proxy_protocol": {"description": "The destination is told who the client is: the version of the PROXY protocol that it reads. Absent: it is not.", "enum": ["v1", "v2"]}
+        "proxy_protocol": {"description": "The destination is told who the client is: the version of the PROXY protocol that it reads. Absent: it is not.", "enum": ["v1", "v2"]},
+        "inspect": {
+          "description": "Its tunnels are decrypted and read, but for the exceptions; true: as an empty mapping. Implies tls: required. Absent: nothing is read.",
+          "oneOf": [
+            {"const": true},
+            {
+              "type": "object",
+              "additionalProperties": false,
+              "dependentRequired": {"certificate": ["key"], "key": ["certificate"]},
+              "properties": {
+                "except": {"description": "Hosts whose tunnels stay closed.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/host"}},
+                "except_file": {"$ref": "#/$defs/file", "description": "More of them, one a line."},
+                "origin_faults": {"description": "When the origin's certificate is not good: the client is told so, or is shown a certificate with the same fault.", "enum": ["refuse", "mimic"], "default": "refuse"},
+                "other": {"description": "What is not HTTP inside: it is carried, or refused.", "enum": ["tunnel", "refuse"], "default": "tunnel"},
+                "on_pinned": {
+                  "description": "When a client wants another certificate: it fails and is reported, or after so many failures in a row its tunnels to that host are carried unread.",
+                  "default": "report",
+                  "oneOf": [
+                    {"const": "report"},
+                    {
+                      "type": "object",
+                      "additionalProperties": false,
+                      "required": ["tunnel_after"],
+                      "properties": {
+                        "tunnel_after": {"description": "Failures in a row of one client and host.", "type": "integer", "minimum": 1, "maximum": 1000}
+                      }
+                    }
+                  ]
+                },
+                "certificate": {"$ref": "#/$defs/file", "description": "PEM: what is shown to origins that ask for a certificate, its issuers behind it."},
+                "key": {"$ref": "#/$defs/file", "description": "PEM: of that certificate, without a passphrase."},
+                "http": {
+                  "description": "Which requests may pass: none that an item of deny matches, and where there is allow, those that an item of it matches.",
+                  "type": "object",
+                  "additionalProperties": false,
+                  "minProperties": 1,
+                  "properties": {
+                    "allow": {"description": "Requests that may pass; absent: all.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/request"}},
+                    "deny": {"description": "Requests that may not, whatever allow says.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/request"}}
+                  }
+                },
+                "set_headers": {"$ref": "#/$defs/set_headers", "description": "Fields that every request is sent on with, in place of the client's own."},
+                "remove_headers": {"description": "Fields that no request is sent on with.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/field_name"}}
+              }
+            }
+          ]
+        }
       }
+    },
+    "request": {
+      "description": "A request inside an inspected tunnel; all that is named must hold.",
+      "type": "object",
+      "additionalProperties": false,
+      "minProperties": 1,
+      "properties": {
+        "methods": {"description": "One of these.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/request_method"}},
+        "hosts": {"description": "To one of these.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/host"}},
+        "paths": {"description": "Its path, without the query, is one of these.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/path"}},
+        "headers": {"$ref": "#/$defs/header_globs", "description": "It has these fields, with such values."},
+        "content_types": {"description": "Its Content-Type, without parameters, is one of these.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/media_type"}},
+        "body_max": {"$ref": "#/$defs/size", "description": "In allow: its body is known to have so many bytes at most."},
+        "body_over": {"$ref": "#/$defs/size", "description": "In deny: its body has more bytes than that, or nobody knows."}
+      }
+    },
+    "host": {"description": "A destination without ports: name, *.suffix, *, address or CIDR.", "type": "string", "pattern": "^[^ @]+$", "examples": ["*.bank.example", "pinned.example.com", "10.0.0.0/8"]},
+    "request_method": {"description": "A method in capitals.", "type": "string", "pattern": "^[^a-z ]+$", "examples": ["GET"]},
+    "path": {"description": "A path without a query; * stands for any run of characters.", "type": "string", "pattern": "^[/*][^?#]*$", "maxLength": 512, "examples": ["/v1/*"]},
+    "media_type": {"description": "Type and subtype; * stands for any run of characters.", "type": "string", "pattern": "^[^/; ]+/[^/; ]+$", "examples": ["application/json", "image/*"]},
+    "header_globs": {"description": "Names and values, in which * stands for any run of characters.", "type": "object", "minProperties": 1, "additionalProperties": {"type": "string"}, "examples": [{"X-Api-Version": "2024-*"}]},
+    "set_headers": {
+      "description": "Names and values; a value is text, or what is in a file.",
+      "type": "object",
+      "minProperties": 1,
+      "additionalProperties": {"oneOf": [{"type": "string"}, {"type": "object", "additionalProperties": false, "required": ["file"], "properties": {"file": {"$ref": "#/$defs/file"}}}]},
+      "examples": [{"Authorization": {"file": "/run/secrets/token"}}]
     },
     "provider": {
       "description": "One of clients, certificate, basic, jwt, negotiate and authorizer, and what belongs to it.",

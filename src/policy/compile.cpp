@@ -30,6 +30,21 @@ void parse_via(const RuleSpec& rule, ParsedRule& out, Faults& faults) {
   }
 }
 
+void parse_inspect(const RuleSpec& rule, ParsedRule& out, Faults& faults) {
+  if (!rule.inspect) return;
+  out.inspect = Inspection::compile(*rule.inspect, faults);
+  if (!rule.allow) {
+    faults.push_back(
+        {rule.inspect->place, "inspect: rule \"" + rule.name +
+                                  "\" refuses, and nothing passes that could be read; remove it"});
+  } else if (rule.tls == TlsCheck::kIgnored) {
+    faults.push_back({rule.inspect->place,
+                      "inspect: rule \"" + rule.name +
+                          "\" does not look for TLS (tls: ignored), so nothing would be read; "
+                          "write tls: required, or leave it out"});
+  }
+}
+
 ParsedRule parse_rule(const RuleSpec& rule, Faults& faults) {
   ParsedRule out;
   out.allow = rule.allow;
@@ -58,6 +73,7 @@ ParsedRule parse_rule(const RuleSpec& rule, Faults& faults) {
              "\" refuses and so leads nowhere; put the prefixes into deny, with ports"});
   }
   parse_via(rule, out, faults);
+  parse_inspect(rule, out, faults);
   return out;
 }
 

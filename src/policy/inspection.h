@@ -3,34 +3,24 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
-#include <vector>
 
 #include "base/error.h"
 #include "base/fault.h"
 #include "http/authority.h"
 #include "http/edit.h"
+#include "policy/inspection_spec.h"
+#include "policy/request_rules.h"
 
 namespace penstock::policy {
 
-// What becomes of an origin whose certificate is not good: the client is told in a page, or is
-// shown a certificate with the same fault.
-enum class OriginFaults : uint8_t { kRefuse, kMimic };
-// What becomes of a protocol inside that is not HTTP.
-enum class OtherProtocols : uint8_t { kTunnel, kRefuse };
-
-// One request inside a tunnel, as far as rules look at it. Views of a request that outlives it.
-struct InsideRequest {
-  std::string_view method;
-  std::string_view path;    // without its query
-  std::string_view fields;  // field lines, each with its CR LF, for http::take_field()
-  std::optional<uint64_t> body_bytes;  // none: not known beforehand
-};
-
 class Inspection {
  public:
+  // Null: something is wrong with it, and `faults` say what.
+  static std::shared_ptr<const Inspection> compile(const InspectionSpec& spec, Faults& faults);
+
   OriginFaults origin_faults = OriginFaults::kRefuse;
   OtherProtocols other = OtherProtocols::kTunnel;
   // After so many handshakes in a row that the same client broke off in the way of a program that
@@ -44,6 +34,13 @@ class Inspection {
   bool reads(const http::Authority& target) const;
   // Nothing: it may pass.
   std::optional<Code> judge(const http::Authority& target, const InsideRequest& request) const;
+  // The same judgement with its reason.
+  RequestVerdict verdict(const http::Authority& target, const InsideRequest& request) const;
+
+ private:
+  HostSet excepted_;
+  RequestRules requests_;
+  bool whole_ = true;  // false: it names files that nobody has read, and must not be asked
 };
 
 }  // namespace penstock::policy

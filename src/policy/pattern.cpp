@@ -180,18 +180,29 @@ std::expected<Halves, std::string> split_bracketed(std::string_view text) {
   return Halves{host, rest.substr(1), true};
 }
 
-std::expected<Halves, std::string> split(std::string_view text) {
-  if (text.empty())
-    return Reason("the pattern is empty; write for example \"api.example.com:443\"");
+// What no pattern has in it. `right`: what to write, and an example of it.
+struct Right {
+  std::string_view what;
+  std::string_view example;
+};
+std::optional<std::string> foreign_part(std::string_view text, const Right& right) {
+  const std::string example = quoted(right.example);
+  if (text.empty()) return "the pattern is empty; write for example " + example;
   if (text.find_first_of(" \t\r\n") != text.npos) {
-    return Reason(quoted(text) + " has white space in it; write one pattern without any");
+    return quoted(text) + " has white space in it; write one pattern without any";
   }
   if (text.find("://") != text.npos) {
-    return Reason(quoted(text) +
-                  " has a scheme; write host and port only, \"api.example.com:443\"");
+    return quoted(text) + " has a scheme; write " + std::string(right.what) + " only, " + example;
   }
   if (text.find('@') != text.npos) {
-    return Reason(quoted(text) + " has user information (@); write host and port only");
+    return quoted(text) + " has user information (@); write " + std::string(right.what) + " only";
+  }
+  return std::nullopt;
+}
+
+std::expected<Halves, std::string> split(std::string_view text) {
+  if (const auto why = foreign_part(text, {"host and port", "api.example.com:443"})) {
+    return Reason(*why);
   }
   if (text[0] == '[') return split_bracketed(text);
   if (is_v6(text) && (text.find('/') == text.npos || network_of(text))) {
@@ -239,6 +250,16 @@ std::expected<Pattern, std::string> parse_pattern(std::string_view text) {
   if (!ports) return Reason(ports.error());
   pattern->ports = std::move(*ports);
   return pattern;
+}
+
+std::expected<Pattern, std::string> parse_host_pattern(std::string_view text) {
+  if (const auto why = foreign_part(text, {"the host", "*.bank.example"})) return Reason(*why);
+  if (text[0] == '[' && text.back() == ']') return parse_bracketed(text.substr(1, text.size() - 2));
+  if (is_v6(text)) return parse_bracketed(text);
+  if (text.find_first_of("[]:") != text.npos) {
+    return Reason(quoted(text) + " is more than a host; write it without port and brackets");
+  }
+  return parse_host(text, {});
 }
 
 std::string Pattern::text() const {

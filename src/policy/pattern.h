@@ -35,13 +35,16 @@ struct Pattern {
   Kind kind = Kind::kAny;
   std::string name;
   IpPrefix prefix;
-  std::vector<PortRange> ports;  // ascending, without overlap
+  std::vector<PortRange> ports;  // ascending, without overlap; none in a pattern of hosts
 
-  std::string text() const;  // parses to an equal Pattern
+  std::string text() const;  // parses to an equal Pattern, by the function that made it
   friend bool operator==(const Pattern&, const Pattern&) = default;
 };
 
 std::expected<Pattern, std::string> parse_pattern(std::string_view text);
+
+// The same without ports, where only a host is meant; an IPv6 address may leave its brackets out.
+std::expected<Pattern, std::string> parse_host_pattern(std::string_view text);
 
 // A prefix as `clients:` and `addresses:` write it. Host bits are a mistake, not a shorthand:
 // whoever writes 10.1.2.3/8 may have meant one host.

@@ -19,6 +19,7 @@
 
 #include "http/authority.h"
 #include "policy/askers.h"
+#include "policy/inspection.h"
 #include "policy/name_index.h"
 #include "policy/pattern.h"
 #include "policy/prefix_set.h"
@@ -35,6 +36,7 @@ struct ParsedRule {
   std::vector<std::string> methods;
   std::vector<IpPrefix> addresses;
   std::vector<http::ProxyUrl> via;
+  std::shared_ptr<const Inspection> inspect;
 };
 
 // Lists of T under consecutive keys, packed into one block.

@@ -81,8 +81,8 @@ Rules::Compiled::Compiled(const Spec& spec, std::span<const ParsedRule> parsed)
   addresses.reserve(spec.rules.size());
   for (size_t i = 0; i < parsed.size(); ++i) {
     const RuleSpec& rule = spec.rules[i];
-    facts.push_back(
-        {rule.name, rule.allow, rule.tls, rule.ech, rule.announce, rule.place, parsed[i].via});
+    facts.push_back({rule.name, rule.allow, rule.tls, rule.ech, rule.announce, rule.place,
+                     parsed[i].via, parsed[i].inspect});
   }
   for (const ParsedRule& rule : parsed) {
     addresses.push_back(rule.addresses.empty() ? nullptr

@@ -16,6 +16,7 @@
 #include "http/authority.h"
 #include "policy/address_class.h"
 #include "policy/decision.h"
+#include "policy/inspection_spec.h"
 
 namespace penstock::policy {
 
@@ -34,6 +35,7 @@ struct RuleSpec {
   EchCheck ech = EchCheck::kDeny;
   Announce announce = Announce::kNothing;
   std::vector<Located<std::string>> via;  // URLs of parents; empty: straight to the destination
+  std::shared_ptr<const InspectionSpec> inspect;  // null: its tunnels stay closed
 };
 
 struct Spec {
