@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/ca_options.h"
 #include "cli/commands.h"
 
 namespace penstock::cli {
@@ -321,13 +322,15 @@ int run(int argc, char** argv) {
   add_trace(app, trace_options);
   KeepKeyOptions keep_key_options;
   add_keep_key(app, keep_key_options);
+  CaOptions ca_options;
+  add_ca(app, ca_options);
   app.add_subcommand("version", "Print the version");
   if (argc > 1 && argv[1][0] != '-' && !knows(app, argv[1])) {
-    fmt::print(
-        stderr,
-        "no command \"{}\"; there are run, check, explain, plan, probe, load, trace and version "
-        "(--help says more)\n",
-        argv[1]);
+    fmt::print(stderr,
+               "no command \"{}\"; there are run, check, explain, plan, probe, load, trace, ca and "
+               "version "
+               "(--help says more)\n",
+               argv[1]);
     return kUsage;
   }
   try {
@@ -345,6 +348,9 @@ int run(int argc, char** argv) {
     return command->got_subcommand("origin") ? load_origin(origin_options) : load(load_options);
   }
   if (app.got_subcommand("trace")) return trace(trace_options);
+  if (const CLI::App* command = app.get_subcommand("ca"); command->parsed()) {
+    return run_ca(*command, ca_options);
+  }
   std::puts("penstock " PENSTOCK_VERSION);
   return kDone;
 }

@@ -105,6 +105,31 @@ struct TraceOptions {
 };
 int trace(const TraceOptions& written);
 
+// cli/ca_options.h reads them.
+struct CaMakeOptions {
+  std::string ca, key;
+  Word name, days;
+  std::vector<std::string> permit, permit_address;
+  std::string passphrase_file;  // empty: the key has none
+};
+int ca_init(const CaMakeOptions& written);
+int ca_rotate(const CaMakeOptions& written);
+
+struct CaShowOptions {
+  std::string ca;
+  std::string key;  // empty: not looked at
+  std::string passphrase_file;
+  bool json = false;
+};
+int ca_show(const CaShowOptions& options);
+
+struct CaExportOptions {
+  std::string ca;
+  Word format;
+  std::string out;  // empty: stdout
+};
+int ca_export(const CaExportOptions& written);
+
 // Exit statuses.
 inline constexpr int kDone = 0;
 inline constexpr int kFailed = 1;  // the thing asked for failed
