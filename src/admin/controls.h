@@ -13,6 +13,7 @@
 #include "admission/door.h"
 #include "admission/memory.h"
 #include "admission/quotas.h"
+#include "bump/mint.h"
 #include "identity/key_source.h"
 #include "loop/task.h"
 #include "session/metrics.h"
@@ -37,6 +38,7 @@ struct Snapshot {
   uint64_t logins_waiting = 0;
   uint64_t logins_known = 0;
   std::vector<identity::KeySource::Facts> key_sources;
+  std::optional<bump::Mint::Counts> mint;  // none: nothing is inspected
   admission::MemoryUse memory;
   bool memory_short = false;
   uint64_t local_ports = 0;  // that one source address has towards one destination

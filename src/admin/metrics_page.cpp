@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "admin/inspection_metrics.h"
 #include "admin/key_metrics.h"
 #include "admin/sums.h"
 #include "admin/tls_metrics.h"
@@ -332,6 +333,7 @@ std::string metrics_page(const Snapshot& snapshot) {
   requests(text, snapshot);
   steps(text, snapshot);
   tls_metrics(text, snapshot);
+  inspection_metrics(text, snapshot);
   bytes(text, snapshot);
   admission(text, snapshot);
   quotas(text, snapshot);

@@ -4,6 +4,7 @@
 
 #include "base/counted.h"
 #include "cli/commands.h"
+#include "bump/inspector.h"
 #include "config/config.h"
 #include "tls/client_context.h"
 #include "tls/server_context.h"
@@ -31,11 +32,16 @@ int check(const CheckOptions& options) {
   const auto tls =
       tls::open_server_contexts(**config, std::make_shared<tls::TicketKeys>(), &warnings);
   const auto parents = tls::open_client_context(**config, &warnings);
-  if (!tls || !parents) {
-    Faults faults = tls ? Faults() : tls.error();
-    if (!parents) faults.insert(faults.end(), parents.error().begin(), parents.error().end());
-    return refuse(faults, options.config);
-  }
+  const auto inspector =
+      bump::open_inspector(**config, std::make_shared<bump::Pinned>(), &warnings);
+  Faults faults;
+  const auto collect = [&faults](const auto& opened) {
+    if (!opened) faults.insert(faults.end(), opened.error().begin(), opened.error().end());
+  };
+  collect(tls);
+  collect(parents);
+  collect(inspector);
+  if (!faults.empty()) return refuse(faults, options.config);
   for (const Fault& warning : warnings) {
     fmt::print(stderr, "warning: {}", config::describe({warning}, options.config));
   }

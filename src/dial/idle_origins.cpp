@@ -11,21 +11,22 @@ bool IdleOrigins::has_room(const http::Authority& target) {
   return static_cast<size_t>(std::ranges::count_if(idle_, same)) < kMaxEach;
 }
 
-void IdleOrigins::keep(const http::Authority& target, Reached reached) {
+void IdleOrigins::keep(const http::Authority& target, Reached reached, Trust trust) {
   admission::Seat seat = has_room(target) ? door_.take_seat() : admission::Seat();
   if (!seat) return reached.let_go(loop_.now());
-  idle_.push_front({target, std::move(seat), std::move(reached)});
+  idle_.push_front({target, std::move(seat), std::move(reached), std::move(trust)});
   keepers_.start(watch(idle_.begin()));
 }
 
 std::optional<Reached> IdleOrigins::take(const http::Authority& target,
-                                         std::span<const policy::Route> routes) {
+                                         std::span<const policy::Route> routes,
+                                         const Trust& trust) {
   for (auto at = idle_.begin(); at != idle_.end();) {
     const auto idle = at++;
     const bool judged = std::ranges::any_of(routes, [&idle](const policy::Route& route) {
       return route.endpoint() == idle->reached.peer;
     });
-    if (!judged || idle->target != target) continue;
+    if (!judged || idle->target != target || idle->trust != trust) continue;
     Reached reached = take_from_keeper(idle);
     if (!reached.stream.silent()) continue;
     ++reused_;
@@ -38,7 +39,11 @@ loop::RootTask IdleOrigins::watch(Position idle) {
   idle->keeper = &co_await loop::ThisTask{};
   loop::Timer timer(loop_);
   timer.arm(loop_.now() + kAge);
-  co_await loop::Wait(loop_).on(idle->reached.stream.source(), loop::kReadable).until(timer);
+  loop::Stream& stream = idle->reached.stream;
+  do {
+    co_await loop::Wait(loop_).on(stream.source(), loop::kReadable).until(timer);
+    // What came may be TLS's own: a ticket, right behind the handshake.
+  } while (!timer.expired() && stream.transport() && stream.silent());
   Reached reached = std::move(idle->reached);
   const bool aged = timer.expired();
   idle_.erase(idle);

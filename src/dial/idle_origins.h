@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <list>
+#include <memory>
 #include <optional>
 #include <span>
 
@@ -41,12 +42,17 @@ class IdleOrigins {
   IdleOrigins& operator=(const IdleOrigins&) = delete;
   ~IdleOrigins() { drop_all(); }
 
+  // By what an origin was found to be itself, in TLS: only who goes by the same may have its
+  // connection. Null: nobody looked.
+  using Trust = std::shared_ptr<const void>;
+
   // `reached` has carried requests to `target` and owes nothing. Closed instead where there is no
   // room.
-  void keep(const http::Authority& target, Reached reached);
+  void keep(const http::Authority& target, Reached reached, Trust trust);
   // The one that was used last to `target` by one of `routes`, looked at in this moment. Whoever
   // takes it should not wait before it is used.
-  std::optional<Reached> take(const http::Authority& target, std::span<const policy::Route> routes);
+  std::optional<Reached> take(const http::Authority& target, std::span<const policy::Route> routes,
+                              const Trust& trust);
 
   // All of them go; with close() for good.
   void drop_all();
@@ -62,6 +68,7 @@ class IdleOrigins {
     http::Authority target;
     admission::Seat seat;
     Reached reached;
+    Trust trust;
     loop::RootTask::promise_type* keeper = nullptr;
   };
   using Position = std::list<Idle>::iterator;

@@ -47,38 +47,40 @@ class OriginsBetweenRequests : public testing::Test {
 };
 
 TEST_F(OriginsBetweenRequests, AreHandedOutOnceToWhoMayGoThere) {
-  idle.keep(target, reach_now(origin.at()));
+  idle.keep(target, reach_now(origin.at()), nullptr);
   EXPECT_EQ(door.seats_taken(), 1u);
   const http::Authority other{"other.example", {}, 80};
-  EXPECT_FALSE(idle.take(other, routes_to({origin.at()}))) << "another site at the same address";
-  EXPECT_FALSE(idle.take(target, routes_to({endpoint("127.0.0.1:9")})))
+  EXPECT_FALSE(idle.take(other, routes_to({origin.at()}), nullptr))
+      << "another site at the same address";
+  EXPECT_FALSE(idle.take(target, routes_to({endpoint("127.0.0.1:9")}), nullptr))
       << "not where the rules lead now";
-  EXPECT_TRUE(idle.take(target, routes_to({endpoint("127.0.0.1:9"), origin.at()})));
-  EXPECT_FALSE(idle.take(target, routes_to({origin.at()})));
+  EXPECT_TRUE(idle.take(target, routes_to({endpoint("127.0.0.1:9"), origin.at()}), nullptr));
+  EXPECT_FALSE(idle.take(target, routes_to({origin.at()}), nullptr));
   EXPECT_EQ(idle.reused(), 1u);
   EXPECT_EQ(door.seats_taken(), 0u);
 }
 
 TEST_F(OriginsBetweenRequests, AreBoundedForEachAuthority) {
-  for (size_t i = 0; i < IdleOrigins::kMaxEach + 3; ++i) idle.keep(target, reach_now(origin.at()));
+  for (size_t i = 0; i < IdleOrigins::kMaxEach + 3; ++i)
+    idle.keep(target, reach_now(origin.at()), nullptr);
   EXPECT_EQ(idle.size(), IdleOrigins::kMaxEach);
 }
 
 TEST_F(OriginsBetweenRequests, GoWhereSeatsAreShort) {
-  idle.keep(target, reach_now(origin.at()));
+  idle.keep(target, reach_now(origin.at()), nullptr);
   std::vector<admission::Seat> seats;
   for (int i = 0; i < 35; ++i) seats.push_back(door.take_seat());
   idle.yield();
   EXPECT_EQ(idle.size(), 0u);
-  idle.keep(target, reach_now(origin.at()));
+  idle.keep(target, reach_now(origin.at()), nullptr);
   EXPECT_EQ(idle.size(), 0u);
 }
 
 TEST_F(OriginsBetweenRequests, AreGivenUpForGoodWhenTheProxyDrains) {
-  idle.keep(target, reach_now(origin.at()));
+  idle.keep(target, reach_now(origin.at()), nullptr);
   idle.close();
   EXPECT_EQ(idle.size(), 0u);
-  idle.keep(target, reach_now(origin.at()));
+  idle.keep(target, reach_now(origin.at()), nullptr);
   EXPECT_EQ(idle.size(), 0u);
 }
 

@@ -47,6 +47,7 @@ struct Reached {
 
   // Closes it in good order. Our FIN goes first, so that its port rests.
   void let_go(Instant now) {
+    if (stream.transport()) stream.shutdown_write();  // TLS says goodbye
     stream.close();
     port.rest(now);
   }

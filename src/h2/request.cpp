@@ -106,7 +106,7 @@ Result<std::string> RequestReader::head(bool last) const {
   const auto& authority = authority_ ? authority_ : host_;
   if (!authority) return fail(Code::kMissingHost);
   if (!http::is_token(*method_)) return fail(Code::kBadPseudoField);
-  if (!equals_ignoring_case(*scheme_, "http")) return fail(Code::kScheme);
+  if (!equals_ignoring_case(*scheme_, scheme_expected_)) return fail(Code::kScheme);
   if (const auto host = http::parse_host_field(*authority); !host) {
     return std::unexpected(host.error());
   }
@@ -114,7 +114,7 @@ Result<std::string> RequestReader::head(bool last) const {
   if (!all && !path_->starts_with('/')) return fail(Code::kTargetForm);
   if (last && length_ && *length_ != "0") return fail(Code::kBodyFraming);
 
-  std::string out = *method_ + " http://" + *authority;
+  std::string out = *method_ + ' ' + std::string(scheme_expected_) + "://" + *authority;
   if (!all) out += *path_;
   out += " HTTP/1.1\r\n";
   append_line(out, "Host", host_ ? *host_ : *authority);

@@ -30,7 +30,8 @@ struct Request {
 // Takes the fields of one header block in their order.
 class RequestReader {
  public:
-  explicit RequestReader(http::HeadLimits limits) : limits_(limits) {}
+  RequestReader(http::HeadLimits limits, std::string_view scheme)
+      : limits_(limits), scheme_expected_(scheme) {}
   RequestReader(const RequestReader&) = delete;
   RequestReader& operator=(const RequestReader&) = delete;
   ~RequestReader() { wipe(credentials_); }
@@ -57,6 +58,7 @@ class RequestReader {
   Result<std::string> head(bool last) const;
 
   const http::HeadLimits limits_;
+  const std::string_view scheme_expected_;  // "http" or "https"
   size_t bytes_ = 0;
   size_t fields_ = 0;
   std::optional<Code> failure_;  // the first

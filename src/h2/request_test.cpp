@@ -19,7 +19,7 @@ Fields with(Fields fields, const Fields& more) {
 }
 
 Result<Request> read(const Fields& fields, http::HeadLimits limits = {}, bool last = false) {
-  RequestReader reader(limits);
+  RequestReader reader(limits, "http");
   for (const auto& [name, value] : fields) reader.take(name, value);
   return reader.request(last);
 }
@@ -105,6 +105,18 @@ TEST(ForwardedHttp2Request, LeavesItsCredentialsOutOfTheHead) {
   EXPECT_THAT(request->head, testing::Not(testing::HasSubstr("uthorization")));
 }
 
+TEST(ForwardedHttp2Request, HasTheSchemeOfItsTunnelInsideOne) {
+  for (const std::string scheme : {"http", "https"}) {
+    RequestReader reader({}, "https");
+    Fields fields = get("a.example", "/x");
+    fields[1].second = scheme;
+    for (const auto& [name, value] : fields) reader.take(name, value);
+    const auto request = reader.request(true);
+    ASSERT_EQ(request.has_value(), scheme == "https");
+    if (request) EXPECT_TRUE(request->head.starts_with("GET https://a.example/x HTTP/1.1\r\n"));
+  }
+}
+
 // What stands in one field must not become a part of another.
 TEST(ForwardedHttp2Request, KeepsItsPartsApart) {
   EXPECT_EQ(head_of(get("a.example", ".b.example/")), "target_form");
@@ -169,14 +181,14 @@ TEST(Http2Request, IsBoundedInBytesAndFields) {
   EXPECT_EQ(refused(with(kConnect, many), {16 * 1024, 100}), Code::kTooManyFields);
   EXPECT_EQ(refused(with(kConnect, many), {1024, 1000}), Code::kHeadTooLarge);
   EXPECT_FALSE(refused(with(kConnect, many), {16 * 1024, 1000}));
-  RequestReader reader({1024, 100});
+  RequestReader reader({1024, 100}, "http");
   reader.take("abc", "de");
   EXPECT_EQ(reader.bytes(), 37u) << "as RFC 9113 section 6.5.2 counts";
 }
 
 TEST(Http2Request, IsSketchedForTheLogWithoutItsSecrets) {
   const auto sketch = [](const Fields& fields) {
-    RequestReader reader({});
+    RequestReader reader({}, "http");
     for (const auto& [name, value] : fields) reader.take(name, value);
     return reader.sketch();
   };

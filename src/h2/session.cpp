@@ -325,7 +325,7 @@ void Session::go_away() {
 void Session::begin_headers(StreamId id, bool request) {
   reading_.reset();
   if (!request || failure_) return;
-  reading_ = std::make_unique<RequestReader>(limits_.head);
+  reading_ = std::make_unique<RequestReader>(limits_.head, limits_.scheme);
   // Streams take turns, a frame each; as they would by the client's wish, but for its own good.
   const nghttp2_extpri fair{NGHTTP2_EXTPRI_DEFAULT_URGENCY, 1};
   nghttp2_session_change_extpri_stream_priority(session_.get(), id, &fair, 1);

@@ -47,6 +47,8 @@ inline constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 struct Limits {
   http::HeadLimits head;
+  // Of what is to be forwarded: inside a tunnel that is inspected it is "https".
+  std::string_view scheme = "http";
   uint32_t streams = 128;
   // Of each stream, from client to us: at first, and for one that takes its window twice in a
   // second and whose bytes all go on at once. For 64 KiB a round trip is little on a long way.

@@ -15,40 +15,61 @@ namespace {
 constexpr std::string_view kLineEnd = "\r\n";
 constexpr std::string_view kWebSocketFields = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
 
+// The two schemes that there are (RFC 9110 section 4.2).
+struct Scheme {
+  std::string_view prefix;
+  uint16_t port;
+};
+constexpr Scheme kPlain{"http://", 80};
+constexpr Scheme kSecure{"https://", 443};
+
 struct Target {
   Authority authority;
   std::string_view path;   // from '/' on, without the query; may be empty
   std::string_view query;  // with its '?'; may be empty
 };
 
-// http-URI of RFC 9110 section 4.2.1. The scheme decides nothing but that it must be this one: with
-// https the client wants TLS up to the origin, which is what CONNECT is for.
-Result<Target> parse_target(std::string_view text) {
-  constexpr std::string_view kScheme = "http://";
-  if (!equals_ignoring_case(text.substr(0, kScheme.size()), kScheme)) {
+Target split_path(Authority authority, std::string_view rest) {
+  const size_t query = std::min(rest.find('?'), rest.size());
+  return {std::move(authority), rest.substr(0, query), rest.substr(query)};
+}
+
+// A URI of RFC 9110 section 4.2. The scheme decides nothing but that it must be this one: outside a
+// tunnel https says that the client wants TLS up to the origin, which is what CONNECT is for.
+Result<Target> parse_target(std::string_view text, const Scheme& scheme) {
+  if (!equals_ignoring_case(text.substr(0, scheme.prefix.size()), scheme.prefix)) {
     return fail(text.find("://") == text.npos ? Code::kTargetForm : Code::kScheme);
   }
-  text.remove_prefix(kScheme.size());
+  text.remove_prefix(scheme.prefix.size());
   if (text.find('#') != text.npos) return fail(Code::kTargetForm);
   const size_t end = std::min(text.find_first_of("/?"), text.size());
   auto host = parse_host_field(text.substr(0, end));
   if (!host) return std::unexpected(host.error());
-  const std::string_view rest = text.substr(end);
-  const size_t query = std::min(rest.find('?'), rest.size());
-  constexpr uint16_t kPort = 80;
-  return Target{{std::move(host->host), host->literal, host->port.value_or(kPort)},
-                rest.substr(0, query),
-                rest.substr(query)};
+  return split_path({std::move(host->host), host->literal, host->port.value_or(scheme.port)},
+                    text.substr(end));
+}
+
+// Inside a tunnel the origin's own form of a request is the usual one (RFC 9112 section 3.2.1).
+Result<Target> parse_target_inside(std::string_view text, std::string_view method,
+                                   const Authority& inside) {
+  if (text == "*" && method == "OPTIONS") return Target{inside, {}, {}};
+  if (!text.starts_with('/')) {
+    auto target = parse_target(text, kSecure);
+    if (target && target->authority != inside) return fail(Code::kFronting);
+    return target;
+  }
+  if (text.find('#') != text.npos) return fail(Code::kTargetForm);
+  return split_path(inside, text);
 }
 
 // A Host without a port means the scheme's own.
-bool agrees(const HostField& host, const Authority& target) {
-  return host.agrees_with(target) && host.port.value_or(80) == target.port;
+bool agrees(const HostField& host, const Authority& target, const Scheme& scheme) {
+  return host.agrees_with(target) && host.port.value_or(scheme.port) == target.port;
 }
 
-std::string host_of(const Authority& target) {
+std::string host_of(const Authority& target, const Scheme& scheme) {
   std::string text = target.text();
-  if (target.port == 80) text.resize(text.rfind(':'));
+  if (target.port == scheme.port) text.resize(text.rfind(':'));
   return text;
 }
 
@@ -110,10 +131,12 @@ std::string origin_form(const Target& target, std::string_view method) {
   return out;
 }
 
-Result<void> check_host(const RequestParts& parts, const Authority& target) {
+Result<void> check_host(const RequestParts& parts, const Authority& target, const Scheme& scheme) {
   const auto host = read_host(parts);
   if (!host) return std::unexpected(host.error());
-  if (*host && !agrees(**host, target)) return fail(Code::kHostMismatch);
+  if (*host && !agrees(**host, target, scheme)) {
+    return fail(&scheme == &kSecure ? Code::kFronting : Code::kHostMismatch);
+  }
   return {};
 }
 
@@ -142,15 +165,17 @@ bool is_connect(std::string_view head) {
 }
 
 Result<ForwardRequest> parse_forward(std::string_view text, HeadLimits limits,
-                                     std::string_view pseudonym, Carrier carrier) {
+                                     std::string_view pseudonym, Carrier carrier,
+                                     const Authority* inside) {
   const auto parts = read_parts(text, limits);
   if (!parts) return std::unexpected(parts.error());
   const auto& [method, uri, http_1_0] = parts->words;
   // TRACE sends back what it gets, credentials that others added on the way among it.
   if (method == "CONNECT" || method == "TRACE") return fail(Code::kMethodUnsupported);
-  auto target = parse_target(uri);
+  const Scheme& scheme = inside ? kSecure : kPlain;
+  auto target = inside ? parse_target_inside(uri, method, *inside) : parse_target(uri, scheme);
   if (!target) return std::unexpected(target.error());
-  if (const auto host = check_host(*parts, target->authority); !host) {
+  if (const auto host = check_host(*parts, target->authority, scheme); !host) {
     return std::unexpected(host.error());
   }
   const auto framing = read_framing(parts->keys);
@@ -180,7 +205,7 @@ Result<ForwardRequest> parse_forward(std::string_view text, HeadLimits limits,
   out.websocket = method == "GET" && !http_1_0 && !by_stream && out.body.done() && hop->websocket();
 
   out.head = out.method + ' ' + origin_form(*target, method) +
-             " HTTP/1.1\r\nHost: " + host_of(target->authority) + "\r\n";
+             " HTTP/1.1\r\nHost: " + host_of(target->authority, scheme) + "\r\n";
   if (const auto fields = append_fields(out, *parts, *hop); !fields) {
     return std::unexpected(fields.error());
   }

@@ -1,7 +1,8 @@
 // A request that is forwarded, not tunnelled: `GET http://host/path` (absolute-form, RFC 9112
-// section 3.2.2), and its answer. Both are read strictly and written anew: request line, Host and
-// framing are ours, so whatever two readers could have understood differently ends here. Pure.
-// Cost: linear in bytes; one string for what is sent on.
+// section 3.2.2), or one inside a tunnel that is inspected (`GET /path`), and its answer. Both are
+// read strictly and written anew: request line, Host and framing are ours, so whatever two readers
+// could have understood differently ends here. Pure. Cost: linear in bytes; one string for what is
+// sent on.
 #pragma once
 
 #include <cstdint>
@@ -58,9 +59,13 @@ bool is_connect(std::string_view head);
 // A Content-Length is one number and stands alone; a Transfer-Encoding is "chunked" and nothing
 // else. Of a stream's request the head has been written for it, and says how the body goes on; what
 // the client sends has no chunks.
+//
+// `inside`: where the tunnel leads by which it came, and the request with it: kFronting for one
+// that names another host. Null: none, and the request says where it goes.
 Result<ForwardRequest> parse_forward(std::string_view text, HeadLimits limits,
                                      std::string_view pseudonym,
-                                     Carrier carrier = Carrier::kConnection);
+                                     Carrier carrier = Carrier::kConnection,
+                                     const Authority* inside = nullptr);
 
 struct ForwardAnswer {
   int status = 0;    // 100 to 599; below 200 another head follows

@@ -1,7 +1,8 @@
-// A request to be forwarded, or an origin's answer (what begins with "HTTP/"): what is accepted is
-// written anew as a head that is as strict, that says once where its body ends, and that tells the
-// next hop nothing that was for this one. Bodies in chunks read alike however they were cut, and
-// read back the same from our own chunks. Seeds: fuzz/corpus/forward, one hazard each.
+// A request to be forwarded, also one inside a tunnel, or an origin's answer (what begins with
+// "HTTP/"): what is accepted is written anew as a head that is as strict, that says once where its
+// body ends, and that tells the next hop nothing that was for this one. Bodies in chunks read alike
+// however they were cut, and read back the same from our own chunks. Seeds: fuzz/corpus/forward,
+// one hazard each.
 #include "http/forward.h"
 
 #include <array>
@@ -108,6 +109,24 @@ void judge_request(std::string_view bytes) {
   judge_body(request->body, bytes.substr(reader.length()));
 }
 
+// The same inside a tunnel to "a:443", where it may be in the origin's form.
+void judge_request_inside(std::string_view bytes) {
+  static const Authority kInside{"a", {}, 443};
+  HeadReader reader(kLimits);
+  if (!reader.advance(bytes).value_or(false)) return;
+  const auto request =
+      parse_forward(bytes.substr(0, reader.length()), kLimits, kMe, Carrier::kConnection, &kInside);
+  if (!request) return;
+  PENSTOCK_CHECK(request->target == kInside && request->method != "CONNECT");
+  constexpr HeadLimits kOurs{2 * kLimits.bytes, kLimits.fields + 6};
+  const auto sent = read_parts(request->head, kOurs);
+  PENSTOCK_CHECK(sent.has_value());
+  PENSTOCK_CHECK(sent->words.target.starts_with('/') || sent->words.target == "*");
+  const auto host = read_host(*sent);
+  PENSTOCK_CHECK(host && *host && (*host)->agrees_with(kInside));
+  judge_fields(sent->lines, true);
+}
+
 void judge_answer(std::string_view bytes) {
   AnswerReader reader({kLimits.bytes, kLimits.fields}, Stop::kAtEach);
   if (!reader.advance(bytes).value_or(false)) return;
@@ -138,6 +157,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     penstock::http::judge_answer(bytes);
   } else {
     penstock::http::judge_request(bytes);
+    penstock::http::judge_request_inside(bytes);
   }
   // Chunked framing is also what the first bytes may be.
   penstock::http::judge_body(penstock::http::BodyReader::chunked(), bytes);

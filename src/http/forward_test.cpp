@@ -259,6 +259,43 @@ TEST(ForwardRequest, HasOneMansCredentialsAndKeepsThemToItself) {
   EXPECT_EQ(refusal(get_with("Proxy-Authorization: Basic !\r\n")), Code::kBadCredentials);
 }
 
+// Inside a tunnel to a.example:8443.
+Result<ForwardRequest> parse_inside(std::string_view head, Carrier carrier = Carrier::kConnection) {
+  const Authority inside{"a.example", {}, 8443};
+  return parse_forward(head, {}, kMe, carrier, &inside);
+}
+
+std::string word_inside(std::string_view line, std::string_view fields) {
+  const auto out = parse_inside(head_of(line, fields));
+  return out ? "" : std::string(out.error().facts().word);
+}
+
+TEST(ARequestInside, GoesWhereItsTunnelGoes) {
+  constexpr std::string_view kHost = "Host: A.example:8443\r\n";
+  const auto got = parse_inside(head_of("GET //x/../y?q=1 HTTP/1.1", kHost));
+  ASSERT_TRUE(got);
+  EXPECT_EQ(got->target.text(), "a.example:8443");
+  EXPECT_EQ(got->path, "//x/../y");
+  EXPECT_TRUE(got->head.starts_with("GET //x/../y?q=1 HTTP/1.1\r\nHost: a.example:8443\r\n"));
+  EXPECT_EQ(word_inside("GET https://a.example:8443/x HTTP/1.1", kHost), "");
+  EXPECT_EQ(word_inside("OPTIONS * HTTP/1.1", kHost), "");
+}
+
+TEST(ARequestInside, IsForNobodyElse) {
+  EXPECT_EQ(word_inside("GET / HTTP/1.1", "Host: b.example:8443\r\n"), "fronting");
+  EXPECT_EQ(word_inside("GET / HTTP/1.1", "Host: a.example\r\n"), "fronting") << "port 443";
+  EXPECT_EQ(word_inside("GET / HTTP/1.1", "Host: a.example:8443.\r\n"), "bad_host");
+  constexpr std::string_view kHost = "Host: a.example:8443\r\n";
+  EXPECT_EQ(word_inside("GET https://b.example/ HTTP/1.1", kHost), "fronting");
+  EXPECT_EQ(word_inside("GET https://a.example/ HTTP/1.1", kHost), "fronting");
+  EXPECT_EQ(word_inside("GET http://a.example:8443/ HTTP/1.1", kHost), "scheme");
+  EXPECT_EQ(word_inside("GET x HTTP/1.1", kHost), "target_form");
+  EXPECT_EQ(word_inside("GET /#x HTTP/1.1", kHost), "target_form");
+  EXPECT_EQ(word_inside("GET * HTTP/1.1", kHost), "target_form");
+  EXPECT_EQ(word_inside("CONNECT a.example:8443 HTTP/1.1", kHost), "method_unsupported");
+  EXPECT_EQ(word_inside("GET / HTTP/1.1", ""), "missing_host");
+}
+
 TEST(ForwardRequest, CountsDownHowFarOptionsMayGo) {
   const auto options = [](std::string_view left) {
     return head_of("OPTIONS http://a.example/ HTTP/1.1",

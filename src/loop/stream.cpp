@@ -52,8 +52,12 @@ Moved Stream::write_socket(std::span<const uint8_t> from) {
   return moved;
 }
 
-bool Stream::silent() const {
+bool Stream::silent() {
   uint8_t byte;
+  if (transport_) {
+    source_.suppose(kReadable);  // or it would not ask the kernel
+    return read({&byte, 1}).would_block();
+  }
   return fd_ && Moved{sys::calls::peek(fd_.get(), &byte, 1)}.would_block();
 }
 

@@ -46,6 +46,8 @@ class Transport {
   // The peer learns that nothing more comes, in the transport's own way and the socket's. False:
   // the socket has to be writable first, and then it is to be asked again.
   virtual bool shutdown_write() = 0;
+  // What it stands on, where that is another one and not a socket.
+  virtual Transport* below() { return nullptr; }
   // The kernel does the work from here on: splice(2) on the socket moves the stream's bytes. Where
   // it says EINVAL, what comes next is for read().
   virtual bool spliceable() const { return false; }
@@ -100,9 +102,9 @@ class Stream {
   Moved read_socket(std::span<uint8_t> into);
   Moved write_socket(std::span<const uint8_t> from);
   // Open, and the peer has said nothing: no byte, no end and no reset is there to be read. Asks the
-  // kernel, since what epoll has reported may be a turn old; without a socket there is nobody to
-  // ask.
-  bool silent() const;
+  // kernel, since what epoll has reported may be a turn old; a transport is asked for a byte, which
+  // is lost where there is one.
+  bool silent();
   // Bytes that were written and that the peer's kernel has not acknowledged, or that have not even
   // left.
   long unsent() const;

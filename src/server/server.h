@@ -14,6 +14,7 @@
 #include "admission/room.h"
 #include "admission/routes.h"
 #include "bpf/dial_clock.h"
+#include "bump/inspector.h"
 #include "config/config.h"
 #include "identity/desk.h"
 #include "loop/loop.h"
@@ -84,6 +85,8 @@ class Server final : public admin::Controls {
   const std::shared_ptr<tls::TicketKeys> ticket_keys_ = std::make_shared<tls::TicketKeys>();
   std::vector<tls::ServerContextPtr> tls_;  // by listener, of the configuration in force
   tls::ClientContextPtr parents_tls_;       // of the same
+  bump::InspectorPtr inspector_;            // of the same
+  const std::shared_ptr<bump::Pinned> pinned_ = std::make_shared<bump::Pinned>();
   OwnAddresses own_addresses_;
   std::unique_ptr<admission::Door> door_;
   admission::Quotas quotas_;

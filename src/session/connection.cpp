@@ -21,6 +21,8 @@
 #include "session/forward.h"
 #include "session/hello.h"
 #include "session/identify.h"
+#include "session/inside.h"
+#include "session/inspect.h"
 #include "session/presence.h"
 #include "session/refusal.h"
 #include "session/secure.h"
@@ -64,7 +66,7 @@ void ask_kernel(Connection& c) {
 // the origin may be closing it at this moment.
 std::optional<dial::Reached> idle_origin(Connection& c, const std::vector<policy::Route>& routes) {
   if (!c.forward || c.forward->fresh || !c.forward->request.repeatable()) return std::nullopt;
-  auto idle = c.worker.origins().take(c.story.target, routes);
+  auto idle = c.worker.origins().take(c.story.target, routes, trust_of(c));
   c.forward->reused = idle.has_value();
   return idle;
 }
@@ -247,6 +249,12 @@ Task<Failure> find_origin(Connection& c) {
   probe::judge_name(c.step_end(0, probe::word(denied)),
                     c.story.rule ? c.story.rule->name.c_str() : "");
   if (denied) co_return denied;
+  if (c.inside) {
+    if (const auto refused = judge_request(c)) {
+      c.story.allowed = false;
+      co_return refused;
+    }
+  }
 
   // 4. Is there room? Asked before DNS and connect, since those are what overload breaks first.
   c.story.step = Step::kAdmit;
@@ -264,6 +272,8 @@ Task<Failure> find_origin(Connection& c) {
   if (!failure && direct && c.story.announces() != policy::Announce::kNothing) {
     failure = co_await announce_client(c);
   }
+  // What was inside TLS goes on in TLS.
+  if (!failure && c.inside && !c.forward->reused) failure = co_await secure_origin_inside(c);
   co_return failure;
 }
 
@@ -321,6 +331,11 @@ tunnel::Patience patience_of(const Connection& c) {
   return {timeouts.idle, timeouts.half_closed, deadline_after(c.story.accepted, timeouts.lifetime)};
 }
 
+// Its rule may want it read, which takes both ends' TLS to be here.
+bool inspects(const Connection& c) {
+  return c.inside || (c.story.rule && c.story.rule->inspect);
+}
+
 // By the origin behind its 101, or behind a parent's 200. No temporary of it is in serve()'s frame.
 [[gnu::noinline]] void deliver_what_was_said(Connection& c, tunnel::Flow& down) {
   if (c.forward) return down.deliver_first(std::move(c.forward->behind));
@@ -343,7 +358,7 @@ loop::RootTask serve(Worker& worker, Arrival& arrival) {
                 c.story.client.address);
   co_await open_tunnel(c);
   if (!c.story.error && !c.is_trunk && (!c.forward || c.forward->switched)) {
-    hand_to_kernel(c);
+    if (!inspects(c)) hand_to_kernel(c);
     tunnel::Flow up(c.worker.relay(), c.client, c.origin, c.story.up);
     tunnel::Flow down(c.worker.relay(), c.origin, c.client, c.story.down);
     up.cap(c.config().limits.bandwidth, c.quota_share.up());
@@ -358,7 +373,9 @@ loop::RootTask serve(Worker& worker, Arrival& arrival) {
       probe::hello(c.step_end(c.story.times.hello.value(), probe::word(c.story.error)),
                    c.story.hello ? c.story.hello->sni.c_str() : "");
     }
-    if (!c.story.error) {
+    if (!c.story.error && !c.forward && is_to_be_read(c)) {
+      co_await inspect(c, patience_of(c));
+    } else if (!c.story.error) {
       if (!c.early.empty()) up.deliver_first(std::move(c.early));
 
       // 10. Carry bytes until both halves have closed, both sides are silent, or time is up.

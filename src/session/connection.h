@@ -16,6 +16,7 @@
 #include "loop/task.h"
 #include "observe/probes.h"
 #include "session/forwarding.h"
+#include "session/inside.h"
 #include "session/story.h"
 #include "session/worker.h"
 #include "tls/peer.h"
@@ -37,6 +38,7 @@ struct Arrival {
   std::vector<uint8_t> early{};
   std::unique_ptr<tls::Peer> secured{};
   std::unique_ptr<Announced> announced{};
+  std::shared_ptr<const Inside> inside{};
   uint8_t challenges = 0;
 };
 
@@ -60,8 +62,9 @@ class Connection : public ListNode {
   // What it speaks TLS by; null: none.
   tls::ServerContextPtr tls_context() const { return situation->tls_context(listener_place); }
   policy::Asker asker() const {
+    // What is inside a tunnel goes where the tunnel may, however it asks there.
     const std::string_view method =
-        forward ? std::string_view(forward->request.method) : policy::Asker::kTunnel;
+        forward && !inside ? std::string_view(forward->request.method) : policy::Asker::kTunnel;
     if (!who) return {.client = story.client.address, .method = method};
     return {story.client.address, who->name, who->groups, method};
   }
@@ -83,9 +86,11 @@ class Connection : public ListNode {
   std::vector<uint8_t> early;
   admission::QuotaShare quota_share;
   std::unique_ptr<Forwarding> forward;  // null: it asks for a tunnel
-  const uint16_t listener_place;        // in `listeners:`
-  uint8_t challenges;           // how often in a row the client has been told to say who it is
-  bool may_repeat : 1 = false;  // of its request
+  // It is inspected, or is a request inside a tunnel that is; null: neither.
+  std::shared_ptr<const Inside> inside;
+  const uint16_t listener_place;  // in `listeners:`
+  uint8_t challenges;             // how often in a row the client has been told to say who it is
+  bool may_repeat : 1 = false;    // of its request
   // What is left of it serves the client's next request, once this one has been settled.
   bool client_persists : 1 = false;
   // It carries streams of HTTP/2, each of which has a life of its own, and asks for nothing itself.

@@ -78,7 +78,9 @@ void Exchange::begin() {
   forwarding_.under_way = true;
   up_.cap(c_.config().limits.bandwidth, c_.quota_share.up());
   down_.cap(c_.config().limits.bandwidth, c_.quota_share.down());
-  up_.say(forwarding_.request.head);
+  const bool edits = c_.inside && !c_.story.rule->inspect->edits.empty();
+  const std::string& head = forwarding_.request.head;
+  up_.say(edits ? http::edit_head(head, c_.story.rule->inspect->edits) : head);
   up_.give(std::exchange(c_.early, {}));
   up_.begin(forwarding_.request.body, forwarding_.request.coding);
   if (c_.story.parent) {

@@ -34,6 +34,30 @@ http::HeadLimits head_limits(const Connection& c) {
   return {c.config().limits.head_bytes, c.config().limits.head_fields};
 }
 
+loop::Task<Result<size_t>> hear_head(Connection& c) {
+  http::HeadReader reader(head_limits(c));
+  for (;;) {
+    const auto complete = reader.advance(heard(c));
+    std::optional<Error> failure;
+    if (!complete) {
+      failure = complete.error();
+    } else if (*complete) {
+      co_return reader.length();
+    } else {
+      failure = co_await hear_more(c, head_deadline(c));
+    }
+    if (!failure) continue;
+    note_asked(c);
+    co_return std::unexpected(*failure);
+  }
+}
+
+void note_asked(Connection& c) {
+  const auto line = http::sketch_request_line(heard(c));
+  c.story.asked =
+      std::make_unique<std::string>(std::string(line.method) + " " + std::string(line.target));
+}
+
 std::string_view heard(const Connection& c) {
   return text_of(c.early);
 }

@@ -26,6 +26,12 @@ Instant head_deadline(const Connection& c);
 // How large it may be, where it is HTTP.
 http::HeadLimits head_limits(const Connection& c);
 
+// Waits for the whole head of a request of HTTP/1: how long it is. Refuses as soon as the bytes
+// allow, so that a stranger gets one small buffer and one short clock.
+loop::Task<Result<size_t>> hear_head(Connection& c);
+// What was asked, for the log, where it was not understood.
+void note_asked(Connection& c);
+
 // Waits for a whole message, as `read` finds it at the front of c.early, by head_deadline(). What
 // it says may point there, and stands until it is used up.
 template <class T>

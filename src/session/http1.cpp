@@ -16,32 +16,17 @@ class Http1 final : public Entrance {
  public:
   std::string_view protocol() const override { return "http/1.1"; }
 
-  // Refuses as soon as the bytes allow, so that a stranger gets one small buffer and one short
-  // clock.
   loop::Task<Result<Request>> read_request(Connection& c) const override {
-    const http::HeadLimits limits = head_limits(c);
-    http::HeadReader reader(limits);
-    std::optional<Error> failure;
-    while (!failure) {
-      const auto complete = reader.advance(heard(c));
-      if (!complete) {
-        failure = complete.error();
-      } else if (!*complete) {
-        failure = co_await hear_more(c, head_deadline(c));
-      } else {
-        auto request = parse(c, heard(c).substr(0, reader.length()), limits);
-        if (request) {
-          if (request->credentials) wipe_heard(c, reader.length());
-          use_up(c, reader.length());
-          co_return request;
-        }
-        failure = request.error();
-      }
+    const auto head = co_await hear_head(c);
+    if (!head) co_return std::unexpected(head.error());
+    auto request = parse(c, heard(c).substr(0, *head), head_limits(c));
+    if (!request) {
+      note_asked(c);
+      co_return request;
     }
-    const auto line = http::sketch_request_line(heard(c));
-    c.story.asked =
-        std::make_unique<std::string>(std::string(line.method) + " " + std::string(line.target));
-    co_return std::unexpected(*failure);
+    if (request->credentials) wipe_heard(c, *head);
+    use_up(c, *head);
+    co_return request;
   }
 
   std::string established(const Connection& c) const override {

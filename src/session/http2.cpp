@@ -72,9 +72,13 @@ class Http2 final : public Entrance {
  private:
   static Result<Request> understand(const Connection& c, Result<h2::Request> asked) {
     if (!asked) return std::unexpected(asked.error());
-    if (asked->tunnel()) return Request{std::move(asked->target), std::move(asked->credentials)};
-    auto forward = http::parse_forward(asked->head, head_limits(c), c.worker.pseudonym(),
-                                       http::Carrier::kStream);
+    if (asked->tunnel()) {
+      if (c.inside) return fail(Code::kMethodUnsupported);
+      return Request{std::move(asked->target), std::move(asked->credentials)};
+    }
+    auto forward =
+        http::parse_forward(asked->head, head_limits(c), c.worker.pseudonym(),
+                            http::Carrier::kStream, c.inside ? &c.inside->target : nullptr);
     if (!forward) return std::unexpected(forward.error());
     Request out{forward->target, std::move(asked->credentials)};
     out.forward = std::make_unique<http::ForwardRequest>(std::move(*forward));
@@ -132,7 +136,10 @@ h2::Reset Http2Stream::last_word() const {
 }
 
 Http2Stream* Http2Stream::of(const Connection& c) {
-  return c.entrance == &http2() ? static_cast<Http2Stream*>(c.client.transport()) : nullptr;
+  if (c.entrance != &http2()) return nullptr;
+  loop::Transport* lowest = c.client.transport();
+  while (loop::Transport* const below = lowest->below()) lowest = below;
+  return static_cast<Http2Stream*>(lowest);
 }
 
 void Http2Stream::follow(loop::Stream& stream) {

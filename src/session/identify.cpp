@@ -134,6 +134,10 @@ Task<Result<Request>> read_request(Connection& c) {
 // 2. Who asks? By address, certificate or credentials.
 Task<Failure> find_out_who(Connection& c, Request& request) {
   c.story.step = Step::kIdentify;
+  if (c.inside) {
+    c.who = c.inside->who;  // whoever opened the tunnel
+    co_return std::nullopt;
+  }
   if (!c.config().identity) co_return std::nullopt;
   co_return co_await identify(c, request);
 }

@@ -38,8 +38,11 @@ void who_and_what(JsonWriter& json, const Connection& c) {
   }
   if (c.is_trunk) json.field("streams", uint64_t{c.streams});
   if (!story.target.host.empty()) {
-    json.field("method", c.asker().method).field("authority", story.target.text());
-    if (c.forward && c.config().log.path) json.field("path", c.forward->request.path);
+    const std::string_view method = c.forward ? c.forward->request.method : c.asker().method;
+    json.field("method", method).field("authority", story.target.text());
+    if (c.forward && (c.inside || c.config().log.path)) {
+      json.field("path", c.forward->request.path);
+    }
     return;
   }
   const std::string_view asked = story.asked ? std::string_view(*story.asked) : std::string_view();
@@ -47,6 +50,16 @@ void who_and_what(JsonWriter& json, const Connection& c) {
   json.field("method", asked.substr(0, space));
   const std::string_view target = asked.substr(std::min(space + 1, asked.size()));
   json.field("authority", target.substr(0, target.find('?')));  // a query is where secrets travel
+}
+
+// Whoever was read is told so by the log, too.
+void inspected(JsonWriter& json, const Connection& c) {
+  if (!c.inside) return;
+  json.field("inspected", true);
+  if (c.inside->tunnel != c.story.number) {
+    json.field("tunnel", log_id(c.worker, c.inside->tunnel));
+  }
+  if (c.inside->fault) json.field("origin_fault", std::string_view(c.inside->fault));
 }
 
 // What the sender in front of us said, where there is one.
@@ -149,6 +162,7 @@ void write_line(Connection& c, std::string_view outcome, int64_t total_us) {
   JsonWriter json(line);
   json.begin_object().field("time", when).field("id", log_id(c)).field("worker", c.worker.number());
   who_and_what(json, c);
+  inspected(json, c);
   announced(json, c.story);
   security(json, c);
   quota(json, c);

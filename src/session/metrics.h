@@ -23,6 +23,20 @@ inline constexpr std::array<std::string_view, 4> kProtocols = {"http/1.1", "h2",
 enum class LoginResult : uint8_t { kAccepted, kCached, kRejected, kLimited, kBusy, kFailed };
 inline constexpr int kLoginResultCount = 6;
 
+// What became of a tunnel whose rule inspects. kHidden: by ECH, which the rule allows. kDistrusted:
+// the client broke off when it saw our certificate.
+enum class Inspected : uint8_t {
+  kRead,
+  kOther,  // decrypted, and not HTTP
+  kExcepted,
+  kHidden,
+  kPinned,
+  kDistrusted,
+  kFailed,  // no certificate could be made
+};
+inline constexpr std::array<std::string_view, 7> kInspectedWords = {
+    "read", "other", "excepted", "hidden", "pinned", "distrusted", "failed"};
+
 // A label value for each method would be a client's to choose.
 inline constexpr std::array<std::string_view, 6> kMethodWords = {"GET", "HEAD",   "POST",
                                                                  "PUT", "DELETE", "other"};
@@ -54,6 +68,7 @@ struct Metrics {
   // Refreshed by the worker when the metrics are asked for.
   observe::Counter bytes_up_copied, bytes_up_spliced, bytes_down_copied, bytes_down_spliced;
   observe::Counter pipes_in_use, pipes_idle;
+  std::array<observe::Counter, kInspectedWords.size()> inspected;
   // Requests that were forwarded, by what was asked and by what the client was told: 1xx to 5xx,
   // and last what it was told nothing.
   std::array<std::array<observe::Counter, kStatusClasses>, kMethodClasses> requests;

@@ -32,7 +32,9 @@ Task<> say_and_close(Connection& c, std::string_view words) {
 bool may_alert(const Connection& c) {
   const bool began_tls = !c.early.empty() && c.early[0] == tls::kHandshakeRecord;
   // Where the origin has spoken already, an alert would be a forged part of its stream.
-  return c.story.error->facts().side == Side::kPolicy && began_tls && c.story.down.total() == 0;
+  const bool ours =
+      c.story.error->facts().side == Side::kPolicy || c.story.error->code == Code::kMintFailed;
+  return ours && began_tls && c.story.down.total() == 0;
 }
 
 // Such a client understands an alert and nothing else. One whose handshake failed has had it.
@@ -100,7 +102,7 @@ Task<> take_leave(Connection& c) {
     const auto retry_after = seconds_to_wait(c);
     words = (c.entrance ? *c.entrance : http1()).refused(c, {retry_after, goes_on});
   } else if (c.story.established && may_alert(c)) {
-    words = tls::kAccessDenied;
+    words = c.story.error->code == Code::kMintFailed ? tls::kInternalError : tls::kAccessDenied;
   }
   if (!words) {
     c.client.reset_on_close();

@@ -53,7 +53,7 @@ const Entrance& http2_trunk() {
 Trunk::Trunk(Connection& c)
     : c_(c),
       work_(c.worker.loop()),
-      session_({.head = head_limits(c)}, *this),
+      session_({.head = head_limits(c), .scheme = c.inside ? "https" : "http"}, *this),
       alone_since_(c.worker.loop().now()) {
   c_.worker.enter(*this);
   c_.worker.metrics().http2_connections.add();

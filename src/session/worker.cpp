@@ -69,7 +69,8 @@ void Worker::welcome(std::unique_ptr<Http2Stream> stream, const Connection& trun
                   .seat = std::move(seat),
                   .number = ++connections_,
                   .listener = trunk.listener_place,
-                  .entrance = &http2()};
+                  .entrance = &http2(),
+                  .inside = trunk.inside};
   if (trunk.secured) arrival.secured = std::make_unique<tls::Peer>(*trunk.secured);
   if (trunk.story.announced) {
     arrival.announced = std::make_unique<Announced>(*trunk.story.announced);
@@ -255,6 +256,7 @@ Connection::Connection(Worker& owner, loop::RootTask::promise_type& root, Arriva
       situation(owner.situation()),
       client(std::move(arrival.stream)),
       early(std::move(arrival.early)),
+      inside(std::move(arrival.inside)),
       listener_place(arrival.listener),
       challenges(arrival.challenges),
       root_(root),
@@ -275,17 +277,19 @@ Connection::~Connection() {
 // What may serve another request after this one. It has been settled.
 void Connection::hand_on() {
   if (forward && forward->origin_persists) {
-    worker.origins().keep(story.target, {std::move(port), std::move(origin), story.route});
+    worker.origins().keep(story.target, {std::move(port), std::move(origin), story.route},
+                          trust_of(*this));
   }
   if (client_persists && !worker.draining()) {
     worker.idle_clients().keep({.stream = std::move(client),
                                 .client = story.client,
                                 .seat = std::move(seat_),
                                 .listener = listener_place,
-                                .entrance = entrance,
+                                .entrance = inside ? inside->entrance : entrance,
                                 .early = std::move(early),
                                 .secured = std::move(secured),
                                 .announced = std::move(story.announced),
+                                .inside = std::move(inside),
                                 .challenges = challenges});
   }
 }
@@ -299,6 +303,14 @@ void Connection::end(Code why) {
   root_.end();
 }
 
+namespace {
+
+bool is_read_by(const policy::RuleFacts* rule, const http::Authority& target) {
+  return rule && rule->inspect && rule->inspect->reads(target);
+}
+
+}  // namespace
+
 bool Connection::adopt(const SituationPtr& now) {
   const policy::Decision decision = judge(*now);
   if (!decision.allowed) return false;
@@ -307,6 +319,10 @@ bool Connection::adopt(const SituationPtr& now) {
   const auto announces = decision.rule ? decision.rule->announce : policy::Announce::kNothing;
   const bool told = story.established || (forward && (forward->reused || forward->under_way));
   if (told && announces != story.announces()) return false;
+  // What has been read so far and what has not stay as they are; under the other rule they end.
+  if (told && is_read_by(story.rule, story.target) != is_read_by(decision.rule, story.target)) {
+    return false;
+  }
   situation = now;
   story.rule = decision.rule;
   story.would_deny |= decision.would_deny;
@@ -336,7 +352,7 @@ policy::Decision Connection::judge(const Situation& now) const {
   policy::Decision decision = rules.judge_name(asker(), story.target);
   if (!decision.allowed) return decision;
   decision.allowed = way_is_open(decision, now);
-  if (!decision.allowed || story.step != Step::kCarry) return decision;
+  if (!decision.allowed || story.step != Step::kCarry || inside) return decision;
   policy::Hello hello;
   // What was not read cannot be held against the new rule's check, and so does not pass it.
   hello.malformed = story.unread_hello;

@@ -14,6 +14,7 @@
 #include "admission/routes.h"
 #include "base/list.h"
 #include "bpf/dial_clock.h"
+#include "bump/inspector.h"
 #include "config/config.h"
 #include "dial/idle_origins.h"
 #include "dial/source_pool.h"
@@ -48,6 +49,7 @@ struct Situation {
   policy::Surroundings surroundings;
   std::vector<tls::ServerContextPtr> tls_contexts = {};  // by listener; null: it speaks none
   tls::ClientContextPtr parents_tls = {};                // null: no parent is spoken to in TLS
+  bump::InspectorPtr inspector = {};                     // null: no rule inspects
 
   tls::ServerContextPtr tls_context(size_t listener) const {
     return listener < tls_contexts.size() ? tls_contexts[listener] : nullptr;

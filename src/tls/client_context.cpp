@@ -1,66 +1,23 @@
 #include "tls/client_context.h"
 
 #include <openssl/err.h>
-#include <openssl/x509v3.h>
-#include <unistd.h>
 
 #include <array>
-#include <cstdlib>
-#include <optional>
 #include <utility>
 
 #include "base/check.h"
 #include "tls/context.h"
 #include "tls/credentials.h"
+#include "tls/trust.h"
 
 namespace penstock::tls {
 namespace {
 
 constexpr std::array<unsigned char, 9> kAlpn = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 
-// Where systems keep the certificates that they trust, in one file: Debian and Alpine, Fedora,
-// SUSE, what OpenSSL was built for. They are read here and whole, since what OpenSSL looks up by
-// itself it reads while a worker waits.
-constexpr std::array kRoots = {"/etc/ssl/certs/ca-certificates.crt",
-                               "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
-                               "/etc/ssl/cert.pem"};
-
-std::optional<std::string> system_roots() {
-  if (const char* const said = ::secure_getenv("SSL_CERT_FILE"); said && *said) return said;
-  for (const char* const file : kRoots) {
-    if (::access(file, R_OK) == 0) return file;
-  }
-  return std::nullopt;
-}
-
 std::vector<OwnedCertificate> read_roots(const Located<std::string>& ca, Faults& faults) {
   if (!ca.value.empty()) return read_certificates(ca, "parents.ca", faults);
-  if (const auto roots = system_roots()) {
-    return read_certificates({*roots, ca.place}, "parents.ca (the system's roots)", faults);
-  }
-  faults.push_back({ca.place,
-                    "parents.ca: this system has no file of roots that is known here; install "
-                    "ca-certificates, or name those who sign for your parents"});
-  return {};
-}
-
-// Whom the certificate must name. A wildcard stands for a whole label.
-void expect(SSL* ssl, const http::Authority& parent) {
-  X509_VERIFY_PARAM* const wanted = SSL_get0_param(ssl);
-  X509_VERIFY_PARAM_set_hostflags(
-      wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-  if (parent.literal) {
-    const size_t size = parent.literal->v6 ? 16 : 4;
-    PENSTOCK_CHECK(X509_VERIFY_PARAM_set1_ip(wanted, parent.literal->bytes.data(), size) == 1);
-    return;
-  }
-  PENSTOCK_CHECK(X509_VERIFY_PARAM_set1_host(wanted, parent.host.data(), parent.host.size()) == 1);
-  PENSTOCK_CHECK(SSL_set_tlsext_host_name(ssl, parent.host.c_str()) == 1);
-}
-
-bool still_valid(SSL_SESSION* session) {
-  const X509* const certificate = SSL_SESSION_get0_peer(session);
-  return certificate && X509_cmp_current_time(X509_get0_notAfter(certificate)) > 0;
+  return read_system_roots(ca.place, "parents.ca", "name those who sign for your parents", faults);
 }
 
 }  // namespace

@@ -53,10 +53,16 @@ Code code_of(unsigned long error) {
 
 }  // namespace
 
-Session::Session(std::shared_ptr<const void> context, OwnedSsl ssl, loop::Stream& stream,
-                 Outbox& outbox)
-    : stream_(&stream), outbox_(outbox), context_(std::move(context)), ssl_(std::move(ssl)) {
+Session::Session(std::shared_ptr<const void> context, OwnedSsl ssl, Side side, loop::Stream& stream,
+                 Outbox& outbox, std::vector<uint8_t> early)
+    : stream_(&stream),
+      below_(stream.take_off()),
+      outbox_(outbox),
+      context_(std::move(context)),
+      ssl_(std::move(ssl)),
+      early_(std::move(early)) {
   PENSTOCK_CHECK(ssl_);
+  side == Side::kServer ? SSL_set_accept_state(ssl_.get()) : SSL_set_connect_state(ssl_.get());
   BIO* const bio = bio_over(*this);
   SSL_set_bio(ssl_.get(), bio, bio);
   SSL_set_msg_callback(ssl_.get(), on_message);
@@ -66,18 +72,22 @@ Session::Session(std::shared_ptr<const void> context, OwnedSsl ssl, loop::Stream
 
 Session::Session(const ServerContextPtr& context, loop::Stream& stream, Outbox& outbox,
                  std::vector<uint8_t> early)
-    : Session(context, context->make_session(), stream, outbox) {
-  early_ = std::move(early);
-  SSL_set_accept_state(ssl_.get());
-}
+    : Session(context, context->make_session(), Side::kServer, stream, outbox, std::move(early)) {}
 
 Session::Session(const ClientContextPtr& context, const http::Authority& parent,
                  loop::Stream& stream, Outbox& outbox)
-    : Session(context, context->make_session(parent), stream, outbox) {
-  SSL_set_connect_state(ssl_.get());
-}
+    : Session(context, context->make_session(parent), Side::kClient, stream, outbox) {}
 
 Session::~Session() = default;
+
+void Session::follow(loop::Stream& stream) {
+  stream_ = &stream;
+  if (below_) below_->follow(stream);
+}
+
+void Session::reset_on_close() {
+  if (below_) below_->reset_on_close();
+}
 
 loop::Moved Session::take_in(std::span<uint8_t> into) {
   if (!early_.empty()) {
@@ -87,7 +97,7 @@ loop::Moved Session::take_in(std::span<uint8_t> into) {
     return {static_cast<long>(taken)};
   }
   if (!stream_->source().ready(loop::kReadable)) return {-EAGAIN};
-  return stream_->read_socket(into);
+  return below_ ? below_->read(into) : stream_->read_socket(into);
 }
 
 long Session::carry_in(std::span<uint8_t> into) {
@@ -125,12 +135,16 @@ long Session::carry_out(std::span<const uint8_t> from) {
 
 long Session::send(std::span<const uint8_t> bytes) {
   if (bytes.empty() || error_ != 0 || !stream_->source().ready(loop::kWritable)) return 0;
-  const loop::Moved moved = stream_->write_socket(bytes);
+  const loop::Moved moved = below_ ? below_->write(bytes) : stream_->write_socket(bytes);
   if (moved.failed()) error_ = moved.error();
   return moved.bytes() ? moved.count : 0;
 }
 
 bool Session::flush() {
+  if (below_) {  // which may be a session that gathers in the same outbox
+    unsent_.insert(unsent_.end(), outbox_.begin(), outbox_.end());
+    outbox_.clear();
+  }
   const auto sent = static_cast<ptrdiff_t>(send(unsent_));
   unsent_.erase(unsent_.begin(), unsent_.begin() + sent);
   size_t of_outbox = 0;
@@ -274,6 +288,7 @@ bool Session::shutdown_write() {
     ERR_clear_error();
   }
   if (!flush() && error_ == 0) return false;
+  if (below_) return below_->shutdown_write();
   sys::calls::shutdown(stream_->fd(), SHUT_WR);
   return true;
 }

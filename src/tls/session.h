@@ -1,5 +1,7 @@
-// TLS over a stream's own socket, as a transport that is put on the stream once the handshake is
-// done: the server's side towards a client, the client's towards a parent. Half-closes are carried
+// TLS over a stream, as a transport that is put on the stream once the handshake is done, or when
+// it begins: the server's side towards a client, the client's towards a parent or an origin. Below
+// it is the stream's socket, or the transport that was on the stream: TLS in TLS is what is
+// inspected of whoever came by an HTTPS proxy. Half-closes are carried
 // both ways: our end is a close_notify and a FIN, the peer's is its close_notify. A FIN without one
 // is a stream cut short, which anybody on the way could have done: it is an error like a reset
 // (RFC 8446 section 6.1).
@@ -44,6 +46,11 @@ class Session final : public loop::Transport, private Carrier {
   // The client's side, towards `parent`.
   Session(const ClientContextPtr& context, const http::Authority& parent, loop::Stream& stream,
           Outbox& outbox);
+  // Either side, of a session that somebody else has made ready. `context`: what its callbacks
+  // serve. It takes off what is on `stream`, and works on that.
+  enum class Side : uint8_t { kServer, kClient };
+  Session(std::shared_ptr<const void> context, OwnedSsl ssl, Side side, loop::Stream& stream,
+          Outbox& outbox, std::vector<uint8_t> early = {});
   Session(const Session&) = delete;  // its BIO knows where it is
   Session& operator=(const Session&) = delete;
   ~Session() override;
@@ -63,12 +70,18 @@ class Session final : public loop::Transport, private Carrier {
   // Bytes of the stream that were read and not yet asked for.
   bool pending() const { return !early_.empty() || SSL_has_pending(ssl_.get()) == 1; }
 
+  SSL* ssl() const { return ssl_.get(); }
+
   // Of the client's side that has failed, in the handshake or behind it: why, in words of OpenSSL;
-  // null: it does not know more. And whether the parent said so, by an alert.
+  // null: it does not know more. And whether the peer said so, by an alert.
   const char* reason() const { return reason_; }
   bool alerted() const { return alerted_; }
 
-  void follow(loop::Stream& stream) override { stream_ = &stream; }
+  void follow(loop::Stream& stream) override;
+  loop::Transport* below() override { return below_.get(); }
+  long unsent() const override { return below_ ? below_->unsent() : 0; }
+  int pending_error() const override { return below_ ? below_->pending_error() : 0; }
+  void reset_on_close() override;
   // -ENODATA: the client's FIN came without a close_notify. -EPROTO: what it sent is no TLS.
   loop::Moved read(std::span<uint8_t> into) override;
   // What was taken only in part is encrypted all the same: the rest has to come again, as it was.
@@ -83,7 +96,6 @@ class Session final : public loop::Transport, private Carrier {
   std::optional<Continuation> conclude(std::vector<uint8_t>& early);
 
  private:
-  Session(std::shared_ptr<const void> context, OwnedSsl ssl, loop::Stream& stream, Outbox& outbox);
   bool server() const { return SSL_is_server(ssl_.get()) == 1; }
   loop::Moved take_in(std::span<uint8_t> into);
   long carry_in(std::span<uint8_t> into) override;
@@ -99,6 +111,7 @@ class Session final : public loop::Transport, private Carrier {
   void note_reason();
 
   loop::Stream* stream_;
+  std::unique_ptr<loop::Transport> below_;  // null: the socket
   Outbox& outbox_;
   const std::shared_ptr<const void> context_;  // its callbacks serve this session
   OwnedSsl ssl_;

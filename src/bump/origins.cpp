@@ -1,0 +1,187 @@
+#include "bump/origins.h"
+
+#include <openssl/err.h>
+#include <openssl/ocsp.h>
+
+#include <utility>
+
+#include "base/check.h"
+#include "bump/noted.h"
+#include "tls/context.h"
+#include "tls/credentials.h"
+#include "tls/trust.h"
+
+namespace penstock::bump {
+namespace {
+
+using OcspResponse = std::unique_ptr<OCSP_RESPONSE, tls::FreedBy<OCSP_RESPONSE_free>>;
+using OcspAnswer = std::unique_ptr<OCSP_BASICRESP, tls::FreedBy<OCSP_BASICRESP_free>>;
+using OcspId = std::unique_ptr<OCSP_CERTID, tls::FreedBy<OCSP_CERTID_free>>;
+
+// A clock that is a little off must not make a good response a bad one.
+constexpr long kClockSkewSeconds = 300;
+
+int owner_index() {
+  static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+  return index;
+}
+
+// Whether a trusted signature says that the certificate has been revoked. A response that says
+// nothing of it, or cannot be read, is as none: who could withhold it could as well leave it out.
+bool is_revoked(SSL* ssl, const unsigned char* bytes, long size) {
+  const OcspResponse response(d2i_OCSP_RESPONSE(nullptr, &bytes, size));
+  if (!response || OCSP_response_status(response.get()) != OCSP_RESPONSE_STATUS_SUCCESSFUL) {
+    return false;
+  }
+  const OcspAnswer answer(OCSP_response_get1_basic(response.get()));
+  STACK_OF(X509)* const chain = SSL_get0_verified_chain(ssl);
+  if (!answer || !chain || sk_X509_num(chain) < 2) return false;
+  X509_STORE* const roots = SSL_CTX_get_cert_store(SSL_get_SSL_CTX(ssl));
+  if (OCSP_basic_verify(answer.get(), chain, roots, 0) != 1) return false;
+  const OcspId id(OCSP_cert_to_id(nullptr, sk_X509_value(chain, 0), sk_X509_value(chain, 1)));
+  int status = 0;
+  ASN1_GENERALIZEDTIME* from = nullptr;
+  ASN1_GENERALIZEDTIME* until = nullptr;
+  const bool found =
+      OCSP_resp_find_status(answer.get(), id.get(), &status, nullptr, nullptr, &from, &until) == 1;
+  return found && status == V_OCSP_CERTSTATUS_REVOKED &&
+         OCSP_check_validity(from, until, kClockSkewSeconds, -1) == 1;
+}
+
+}  // namespace
+
+Origins::~Origins() = default;
+
+void Origins::keep(const std::string& key, tls::OwnedSession session) const {
+  const std::lock_guard lock(mutex_);
+  if (const auto found = by_key_.find(key); found != by_key_.end()) {
+    found->second->session = std::move(session);
+    tickets_.splice(tickets_.begin(), tickets_, found->second);
+    return;
+  }
+  if (tickets_.size() >= kSessionsMax) {
+    by_key_.erase(tickets_.back().key);
+    tickets_.pop_back();
+  }
+  tickets_.push_front({key, std::move(session)});
+  by_key_.emplace(key, tickets_.begin());
+}
+
+tls::OwnedSession Origins::last_session(const std::string& key) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = by_key_.find(key);
+  if (found == by_key_.end()) return nullptr;
+  const SSL_SESSION* const session = found->second->session.get();
+  if (tls::still_valid(session)) return tls::OwnedSession(SSL_SESSION_dup(session));
+  tickets_.erase(found->second);
+  by_key_.erase(found);
+  return nullptr;
+}
+
+// A copy is kept, and another given to each handshake, as in tls/client_context.cpp. One whose
+// certificate was at fault is none to build on.
+int Origins::on_ticket(SSL* ssl, SSL_SESSION* session) {
+  const std::string& key = noted(ssl);
+  const auto* const owner =
+      static_cast<const Origins*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), owner_index()));
+  if (owner && !key.empty() && SSL_get_verify_result(ssl) == X509_V_OK) {
+    owner->keep(key, tls::OwnedSession(SSL_SESSION_dup(session)));
+  }
+  return 0;  // `session` stays OpenSSL's
+}
+
+// Called behind the verification of the chain, whose result it may make worse.
+int Origins::on_status(SSL* ssl, void*) {
+  const unsigned char* response = nullptr;
+  const long size = SSL_get_tlsext_status_ocsp_resp(ssl, &response);
+  if (size > 0 && response && is_revoked(ssl, response, size)) {
+    SSL_set_verify_result(ssl, X509_V_ERR_CERT_REVOKED);
+  }
+  ERR_clear_error();
+  return 1;
+}
+
+// `files`: ours for those who ask; null: none.
+bool Origins::add(const std::string& name, const config::Certificate* files, X509_STORE* roots,
+                  Faults& faults, Faults& warnings) {
+  tls::OwnedContext owned = tls::new_context(TLS_client_method());
+  SSL_CTX* const context = owned.get();
+  SSL_CTX_set1_cert_store(context, roots);
+  SSL_CTX_set_verify_depth(context, tls::kChainLengthMax);
+  // What is wrong is known behind the handshake, from SSL_get_verify_result().
+  SSL_CTX_set_verify(context, SSL_VERIFY_NONE, nullptr);
+  SSL_CTX_set_tlsext_status_type(context, TLSEXT_STATUSTYPE_ocsp);
+  SSL_CTX_set_tlsext_status_cb(context, on_status);
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
+  SSL_CTX_sess_set_new_cb(context, on_ticket);
+  PENSTOCK_CHECK(SSL_CTX_set_ex_data(context, owner_index(), this) == 1);
+  if (log_) log_->follow(context);
+  if (files) {
+    const auto ours =
+        tls::read_credentials(*files, "inspect", faults, warnings, tls::ShownTo::kServers);
+    std::string why_not;
+    if (!ours) return false;
+    if (!tls::show(context, ours->certificate, ours->chain, ours->key, &why_not)) {
+      faults.push_back(
+          {files->certificate.place,
+           "inspect.certificate: " + files->certificate.value + " is refused: " + why_not});
+      return false;
+    }
+  }
+  contexts_.try_emplace(name, std::move(owned));
+  return true;
+}
+
+OriginsPtr Origins::open(const config::Inspection& settings,
+                         const std::vector<config::Certificate>& certificates,
+                         std::shared_ptr<const KeyLog> log, Faults& faults, Faults& warnings) {
+  const size_t faults_before = faults.size();
+  std::vector<tls::OwnedCertificate> trusted = tls::read_system_roots(
+      settings.ca.place, "inspection.origin_ca", "name those who sign for your origins", faults);
+  // Who names his own roots may do without the system's.
+  if (!settings.origin_ca.value.empty()) {
+    if (trusted.empty()) faults.resize(faults_before);
+    auto more = tls::read_certificates(settings.origin_ca, "inspection.origin_ca", faults);
+    for (auto& root : more) trusted.push_back(std::move(root));
+  }
+  const tls::OwnedStore roots(X509_STORE_new());
+  PENSTOCK_CHECK(roots);
+  for (const auto& root : trusted) X509_STORE_add_cert(roots.get(), root.get());
+  X509_STORE_set_flags(roots.get(), X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST);
+  ERR_clear_error();
+  const auto out = std::make_shared<Origins>(Made{});
+  out->log_ = std::move(log);
+  out->add("", nullptr, roots.get(), faults, warnings);
+  for (const config::Certificate& files : certificates) {
+    out->add(files.certificate.value, &files, roots.get(), faults, warnings);
+  }
+  if (faults.size() != faults_before) return nullptr;
+  return out;
+}
+
+tls::OwnedSsl Origins::make_session(const http::Authority& origin, std::string_view alpn,
+                                    const std::string& certificate) const {
+  const auto context = contexts_.find(certificate);
+  PENSTOCK_CHECK(context != contexts_.end());  // of each rule that has one
+  tls::OwnedSsl out(SSL_new(context->second.get()));
+  PENSTOCK_CHECK(out);
+  tls::expect(out.get(), origin);
+  if (!alpn.empty() && alpn.size() < 256) {
+    std::string list(1, static_cast<char>(alpn.size()));
+    list += alpn;
+    // SAFETY: chars are bytes.
+    SSL_set_alpn_protos(out.get(), reinterpret_cast<const unsigned char*>(list.data()),
+                        static_cast<unsigned>(list.size()));
+  }
+  std::string key = origin.text();
+  key.append(1, '\0').append(alpn).append(1, '\0').append(certificate);
+  if (const tls::OwnedSession last = last_session(key)) SSL_set_session(out.get(), last.get());
+  note(out.get(), std::move(key));
+  return out;
+}
+
+Shown Origins::shown(SSL* ssl) {
+  return {tls::OwnedCertificate(SSL_get1_peer_certificate(ssl)), SSL_get_verify_result(ssl)};
+}
+
+}  // namespace penstock::bump

@@ -1,0 +1,79 @@
+// How we speak TLS to the origins of inspected tunnels. Each certificate is looked at as a browser
+// would: a chain to a trusted root, valid now, made for this name, not revoked as far as the origin
+// itself says so (a stapled OCSP response). A fault does not end the handshake: what becomes of it
+// is the rule's to say, and the client's to see.
+// Thread: made on any, used by all; immutable but for OpenSSL's reference counts and the sessions
+// that origins gave us to take up again, which are behind one lock. Lifetime: its sessions hold it,
+// so a reload replaces it under those that go on.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/fault.h"
+#include "bump/key_log.h"
+#include "config/config.h"
+#include "http/authority.h"
+#include "tls/owned.h"
+
+namespace penstock::bump {
+
+// What an origin has shown, once the handshake with it is done.
+struct Shown {
+  tls::OwnedCertificate certificate;
+  long fault = X509_V_OK;  // X509_V_ERR_...
+};
+
+class Origins {
+ public:
+  // Origins whose last session is kept.
+  static constexpr size_t kSessionsMax = 4096;
+
+  // `certificates`: those that rules have for origins that ask for one. `log`: who has its secrets;
+  // null: nobody.
+  static std::shared_ptr<const Origins> open(const config::Inspection& settings,
+                                             const std::vector<config::Certificate>& certificates,
+                                             std::shared_ptr<const KeyLog> log, Faults& faults,
+                                             Faults& warnings);
+  class Made {  // by open() alone
+    friend class Origins;
+    Made() = default;
+  };
+  explicit Origins(Made) {}
+  Origins(const Origins&) = delete;
+  Origins& operator=(const Origins&) = delete;
+  ~Origins();
+
+  // Ready to speak to `origin`, offering the protocol `alpn` (empty: none) and showing the
+  // certificate of that file where it asks for one (empty: none).
+  tls::OwnedSsl make_session(const http::Authority& origin, std::string_view alpn,
+                             const std::string& certificate) const;
+
+  static Shown shown(SSL* ssl);
+
+ private:
+  struct Ticket {
+    std::string key;
+    tls::OwnedSession session;
+  };
+  bool add(const std::string& name, const config::Certificate* files, X509_STORE* roots,
+           Faults& faults, Faults& warnings);
+  void keep(const std::string& key, tls::OwnedSession session) const;
+  tls::OwnedSession last_session(const std::string& key) const;
+  static int on_ticket(SSL* ssl, SSL_SESSION* session);
+  static int on_status(SSL* ssl, void*);
+
+  std::shared_ptr<const KeyLog> log_;
+  std::unordered_map<std::string, tls::OwnedContext> contexts_;  // by file of the certificate
+  mutable std::mutex mutex_;
+  mutable std::list<Ticket> tickets_;  // the newest at the front
+  mutable std::unordered_map<std::string, std::list<Ticket>::iterator> by_key_;
+};
+using OriginsPtr = std::shared_ptr<const Origins>;
+
+}  // namespace penstock::bump

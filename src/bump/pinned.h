@@ -1,0 +1,38 @@
+// Clients that break off the handshake when they are shown a leaf, as programs do that expect one
+// certificate and no other. They are counted by client and name, so that the owner sees them, and
+// so that a rule may leave them alone (on_pinned).
+// Thread: any; a lock.   Cost: bounded: of kMax pairs the one that was seen longest ago goes.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+#include "base/ip.h"
+
+namespace penstock::bump {
+
+class Pinned {
+ public:
+  static constexpr size_t kMax = 16384;
+
+  // One more handshake that was broken off, or one that was not: then it starts anew. What the
+  // count is now.
+  uint32_t broke_off(const IpAddress& client, const std::string& name);
+  void went_on(const IpAddress& client, const std::string& name);
+  uint32_t count(const IpAddress& client, const std::string& name) const;
+  size_t size() const;
+
+ private:
+  struct Pair {
+    std::string key;
+    uint32_t count = 0;
+  };
+  mutable std::mutex mutex_;
+  std::list<Pair> pairs_;  // seen last at the front
+  std::unordered_map<std::string, std::list<Pair>::iterator> by_key_;
+};
+
+}  // namespace penstock::bump

@@ -1,0 +1,161 @@
+#include "session/inside.h"
+
+#include <openssl/x509.h>
+
+#include <utility>
+
+#include "base/ascii.h"
+#include "base/check.h"
+#include "http/request_parts.h"
+#include "session/connection.h"
+#include "session/entrance.h"
+#include "session/hear.h"
+#include "session/watch.h"
+
+namespace penstock::session {
+
+using loop::Task;
+using Failure = std::optional<Error>;
+
+namespace {
+
+class Http1Inside final : public Entrance {
+ public:
+  std::string_view protocol() const override { return http1().protocol(); }
+
+  Task<Result<Request>> read_request(Connection& c) const override {
+    auto head = co_await hear_head(c);
+    if (!head) co_return std::unexpected(head.error());
+    c.story.target = c.inside->target;
+    auto asked =
+        http::parse_forward(heard(c).substr(0, *head), head_limits(c), c.worker.pseudonym(),
+                            http::Carrier::kConnection, &c.inside->target);
+    if (!asked) {
+      note_asked(c);
+      co_return std::unexpected(asked.error());
+    }
+    use_up(c, *head);
+    Request out{.target = asked->target};
+    out.forward = std::make_unique<http::ForwardRequest>(std::move(*asked));
+    co_return out;
+  }
+
+  std::string established(const Connection& /*c*/) const override { return {}; }
+  std::optional<std::string> refused(const Connection& c, const Refusal& refusal) const override {
+    return http1().refused(c, refusal);
+  }
+};
+
+// Of the head that the origin would be sent, which is written by ourselves.
+std::string_view field_lines(const http::ForwardRequest& request) {
+  const std::string_view head = request.head;
+  const size_t first = head.find("\r\n") + 2;
+  return head.substr(first, head.size() - 2 - first);
+}
+
+// How long its body is, where it says so.
+std::optional<uint64_t> body_bytes(const http::ForwardRequest& request) {
+  std::string_view lines = field_lines(request);
+  for (http::Field field; http::take_field(lines, field);) {
+    if (equals_ignoring_case(field.name, "content-length")) {
+      return parse_decimal(field.value, UINT64_MAX);
+    }
+  }
+  return request.body.done() ? std::optional<uint64_t>(0) : std::nullopt;
+}
+
+// What a handshake with a parent says, of an origin.
+Code of_origin(Code parents) {
+  switch (parents) {
+    case Code::kParentAlert: return Code::kOriginAlert;
+    case Code::kTlsTimeout: return Code::kOriginTlsTimeout;
+    case Code::kClientGone: return Code::kClientGone;
+    default: return Code::kOriginTls;
+  }
+}
+
+void complain(Connection& c, std::string_view what, const char* why) {
+  std::string said = "origin " + c.story.target.text() + ": " + std::string(what);
+  if (why) said.append(": ").append(why);
+  c.worker.trouble().say(observe::Level::kInfo, said);
+}
+
+Task<Result<void>> shake_hands(Connection& c, tls::Session& session) {
+  loop::Timer timer(c.worker.loop());
+  timer.arm(deadline_after(c.worker.loop().now(), c.config().timeouts.dial));
+  if (const auto failed = co_await tls::shake_hands(session, c.origin, timer)) {
+    co_return std::unexpected(*failed);
+  }
+  co_return Result<void>();
+}
+
+}  // namespace
+
+const Entrance& http1_inside() {
+  static const Http1Inside entrance;
+  return entrance;
+}
+
+Inside::Fingerprint fingerprint_of(const X509* certificate) {
+  Inside::Fingerprint out{};
+  unsigned size = out.size();
+  PENSTOCK_CHECK(X509_digest(certificate, EVP_sha256(), out.data(), &size) == 1);
+  return out;
+}
+
+dial::IdleOrigins::Trust trust_of(const Connection& c) {
+  return c.inside && c.story.rule ? c.story.rule->inspect : nullptr;
+}
+
+Failure judge_request(Connection& c) {
+  const policy::Inspection* const inspection = c.story.rule ? c.story.rule->inspect.get() : nullptr;
+  if (!inspection) return Error{Code::kNotInspected};
+  const http::ForwardRequest& request = c.forward->request;
+  const auto refused = inspection->judge(
+      c.story.target, {request.method, request.path, field_lines(request), body_bytes(request)});
+  if (!refused) return std::nullopt;
+  if (c.config().rules->mode() == policy::Mode::kReport) {
+    c.story.would_deny = true;
+    return std::nullopt;
+  }
+  return Error{*refused};
+}
+
+Task<Result<OriginShown>> secure_origin(Connection& c, std::string_view alpn) {
+  const bump::InspectorPtr& inspector = c.situation->inspector;
+  PENSTOCK_CHECK(inspector);  // wherever a rule inspects
+  auto owned = std::make_unique<tls::Session>(
+      inspector->origins,
+      inspector->origins->make_session(c.story.target, alpn,
+                                       c.story.rule->inspect->certificate.value),
+      tls::Session::Side::kClient, c.origin, c.worker.tls_outbox());
+  tls::Session& session = *owned;
+  c.origin.put_on(std::move(owned));
+  const Instant began = c.worker.loop().now();
+  const auto shaken = co_await while_client_stays(c, shake_hands(c, session));
+  c.story.times.dial.add(began, c.worker.loop().read_clock());
+  if (!shaken) {
+    const Error failed{of_origin(shaken.error().code), shaken.error().sys_errno};
+    if (failed.code != Code::kClientGone) complain(c, failed.facts().word, session.reason());
+    co_return std::unexpected(failed);
+  }
+  bump::Shown shown = bump::Origins::shown(session.ssl());
+  OriginShown out{std::move(shown.certificate), nullptr, shown.fault, session.peer().alpn};
+  if (shown.fault != X509_V_OK) {
+    out.fault = X509_verify_cert_error_string(shown.fault);
+    complain(c, "its certificate is not good", out.fault);
+  }
+  co_return out;
+}
+
+Task<Failure> secure_origin_inside(Connection& c) {
+  const auto shown = co_await secure_origin(c, "http/1.1");
+  if (!shown) co_return shown.error();
+  if (!shown->fault) co_return std::nullopt;
+  const bool mirrored = c.story.rule->inspect->origin_faults == policy::OriginFaults::kMimic &&
+                        c.inside->mirrored == fingerprint_of(shown->certificate.get());
+  if (!mirrored) co_return Error{Code::kOriginCertificate};
+  co_return std::nullopt;
+}
+
+}  // namespace penstock::session
