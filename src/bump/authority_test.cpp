@@ -28,14 +28,6 @@ using testing::IsEmpty;
 
 constexpr time_t kDay = 24 * 3600;
 
-std::string pem(X509* certificate) {
-  const tls::OwnedBio bytes(BIO_new(BIO_s_mem()));
-  PEM_write_bio_X509(bytes.get(), certificate);
-  char* text = nullptr;
-  const long size = BIO_get_mem_data(bytes.get(), &text);
-  return {text, static_cast<size_t>(size)};
-}
-
 struct Made {
   tls::OwnedKey key = make_key();
   tls::OwnedCertificate root;
@@ -190,7 +182,7 @@ TEST(ACrossSignedRoot, IsValidAsLongAsBothAreAndConstrainedAsTheNewOne) {
 
 TEST_F(AnAuthority, IsShownAsARootWhereNothingStandsBehindIt) {
   const Made made("r");
-  const auto authority = read(pem(made.root.get()));
+  const auto authority = read(pem_of(made.root.get()));
   ASSERT_TRUE(authority);
   EXPECT_EQ(X509_cmp(authority->issuer.get(), made.root.get()), 0);
   ASSERT_EQ(authority->shown.size(), 1);
@@ -201,7 +193,8 @@ TEST_F(AnAuthority, IsShownAsARootWhereNothingStandsBehindIt) {
 TEST_F(AnAuthority, IsShownAsTheOldOneSignedItWhereThatStandsBehindIt) {
   const Made old("o"), next("n");
   const auto cross = cross_sign(next.root.get(), old.root.get(), old.key.get());
-  const auto authority = read(pem(next.root.get()) + pem(cross.get()) + pem(old.root.get()));
+  const auto authority =
+      read(pem_of(next.root.get()) + pem_of(cross.get()) + pem_of(old.root.get()));
   ASSERT_TRUE(authority) << faults_[0].message;
   EXPECT_EQ(X509_cmp(authority->issuer.get(), next.root.get()), 0);
   ASSERT_EQ(authority->shown.size(), 2);
@@ -211,17 +204,17 @@ TEST_F(AnAuthority, IsShownAsTheOldOneSignedItWhereThatStandsBehindIt) {
 
 TEST_F(AnAuthority, WithStrangersBehindItIsRefused) {
   const Made one("a"), other("b");
-  EXPECT_FALSE(read(pem(one.root.get()) + pem(other.root.get())));
+  EXPECT_FALSE(read(pem_of(one.root.get()) + pem_of(other.root.get())));
   EXPECT_THAT(faults_.at(0).message, HasSubstr("certificate number 2, CN=b, does not belong"));
   EXPECT_EQ(faults_.at(0).place.line, 3);
   const auto leaf = leaf_of(one, "DNS:a.example");
-  EXPECT_FALSE(read(pem(one.root.get()) + pem(leaf.get())));
+  EXPECT_FALSE(read(pem_of(one.root.get()) + pem_of(leaf.get())));
   EXPECT_THAT(faults_.at(0).message, HasSubstr("is no certification authority"));
 }
 
 TEST_F(AnAuthority, ThatIsNoneIsRefused) {
   const Made made("r");
-  EXPECT_FALSE(read(pem(leaf_of(made, "DNS:a.example").get())));
+  EXPECT_FALSE(read(pem_of(leaf_of(made, "DNS:a.example").get())));
   EXPECT_THAT(faults_.at(0).message, HasSubstr("is no certification authority"));
   EXPECT_FALSE(read("nothing"));
   EXPECT_THAT(faults_.at(0).message, HasSubstr("has no certificate in PEM form"));
@@ -230,12 +223,12 @@ TEST_F(AnAuthority, ThatIsNoneIsRefused) {
 }
 
 TEST_F(AnAuthority, ThatHasExpiredOrWillSoonIsNamed) {
-  EXPECT_FALSE(read(pem(Made("r", 0).root.get())));
+  EXPECT_FALSE(read(pem_of(Made("r", 0).root.get())));
   EXPECT_THAT(faults_.at(0).message, HasSubstr("has expired on "));
-  EXPECT_TRUE(read(pem(Made("r", 29).root.get())));
+  EXPECT_TRUE(read(pem_of(Made("r", 29).root.get())));
   ASSERT_EQ(warnings_.size(), 1);
   EXPECT_THAT(warnings_[0].message, testing::ContainsRegex("expires in (28|29) days, on "));
-  EXPECT_TRUE(read(pem(Made("r", 31).root.get())));
+  EXPECT_TRUE(read(pem_of(Made("r", 31).root.get())));
   EXPECT_THAT(warnings_, IsEmpty());
   const Made made("r");
   EXPECT_THAT(judge_issuer(made.root.get(), std::time(nullptr) - 2 * kDay).faults,
@@ -248,10 +241,10 @@ TEST_F(AnAuthority, WithAWeakKeyIsRefused) {
   spec.name = "w";
   spec.from = std::time(nullptr) - kDay;
   spec.until = std::time(nullptr) + 100 * kDay;
-  EXPECT_FALSE(read(pem(make_root(spec, weak.get()).get())));
+  EXPECT_FALSE(read(pem_of(make_root(spec, weak.get()).get())));
   EXPECT_THAT(faults_.at(0).message, HasSubstr("has a weak key (RSA, 1024 bits)"));
   const tls::OwnedKey strong(EVP_RSA_gen(2048));
-  EXPECT_TRUE(read(pem(make_root(spec, strong.get()).get())));
+  EXPECT_TRUE(read(pem_of(make_root(spec, strong.get()).get())));
 }
 
 TEST_F(ASigningKey, IsReadBackFromWhatItWasWrittenAs) {

@@ -1,5 +1,6 @@
 #include "bump/facts.h"
 
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
 #include <algorithm>
@@ -21,12 +22,16 @@ std::string_view text_of(const ASN1_STRING* string) {
           static_cast<size_t>(ASN1_STRING_length(string))};
 }
 
+std::string content_of(BIO* memory) {
+  char* text = nullptr;
+  const long size = BIO_get_mem_data(memory, &text);
+  return size > 0 ? std::string(text, static_cast<size_t>(size)) : std::string();
+}
+
 std::string text_of(const X509_NAME* name) {
   const tls::OwnedBio memory(BIO_new(BIO_s_mem()));
   X509_NAME_print_ex(memory.get(), name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
-  char* text = nullptr;
-  const long size = BIO_get_mem_data(memory.get(), &text);
-  return size > 0 ? std::string(text, static_cast<size_t>(size)) : std::string();
+  return content_of(memory.get());
 }
 
 time_t seconds_of(const ASN1_TIME* time) {
@@ -129,6 +134,12 @@ std::string key_of(X509* certificate) {
   }
   return std::string(type ? type : "unknown") + ", " + std::to_string(EVP_PKEY_get_bits(key)) +
          " bits";
+}
+
+std::string pem_of(const X509* certificate) {
+  const tls::OwnedBio memory(BIO_new(BIO_s_mem()));
+  PEM_write_bio_X509(memory.get(), certificate);
+  return content_of(memory.get());
 }
 
 Constraints constraints_of(const X509* certificate) {

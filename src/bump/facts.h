@@ -21,6 +21,8 @@ time_t valid_until(const X509* certificate);
 std::string date_of(time_t at);         // "2026-11-26 14:05 UTC"
 std::string key_of(X509* certificate);  // "P-256", "RSA, 2048 bits"
 
+std::string pem_of(const X509* certificate);
+
 // What leaves may be for (RFC 5280, section 4.2.1.10), in words of DNS names and prefixes.
 struct Constraints {
   std::vector<std::string> permitted;

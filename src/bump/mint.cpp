@@ -12,8 +12,9 @@
 #include <utility>
 
 #include "base/check.h"
+#include "bump/authority.h"
 #include "bump/der.h"
-#include "tls/credentials.h"
+#include "bump/signing_key.h"
 
 namespace penstock::bump {
 namespace {
@@ -50,25 +51,6 @@ std::shared_ptr<STACK_OF(X509)> chain_of(const std::vector<tls::OwnedCertificate
   return {chain, [](STACK_OF(X509) * given) { sk_X509_pop_free(given, X509_free); }};
 }
 
-// Whether leaves may be signed in its name, and who would believe them.
-void judge_issuer(X509* ca, const Located<std::string>& file, Faults& faults, Faults& warnings) {
-  const auto blame = [&](Faults& to, const char* what) {
-    to.push_back({file.place, "inspection.ca: " + file.value + " " + what});
-  };
-  const uint32_t flags = X509_get_extension_flags(ca);
-  ERR_clear_error();
-  if ((flags & EXFLAG_CA) == 0 || X509_check_ca(ca) != 1) {
-    return blame(faults,
-                 "is no CA's certificate (basicConstraints CA:TRUE, keyUsage keyCertSign): clients "
-                 "would believe nothing that it signs");
-  }
-  const auto dates = dates_of(ca);
-  if (!dates) return blame(faults, "has dates that cannot be read");
-  const time_t now = std::time(nullptr);
-  if (now < dates->from) blame(warnings, "is not valid yet: is this machine's clock right?");
-  if (now > dates->until) blame(warnings, "has expired: no tunnel can be inspected; renew it");
-}
-
 Faults fault_of(const config::Inspection& settings, const Signet::Fault& fault) {
   const auto& [file, key] = fault.file == KeyFile::kCa ? std::pair(&settings.ca, "ca")
                             : fault.file == KeyFile::kKey
@@ -93,7 +75,7 @@ class Mint::Order {
 
 struct Mint::Opened {
   uint64_t leaves_max;
-  std::vector<tls::OwnedCertificate> chain;
+  Authority authority;
   std::unique_ptr<Keeper> keeper;
 };
 
@@ -108,12 +90,12 @@ std::expected<std::shared_ptr<Mint>, Faults> Mint::open(const config::Inspection
                                                         Faults* warnings,
                                                         const std::string& program) {
   Faults faults;
-  auto chain = tls::read_certificates(settings.ca, "inspection.ca", faults);
-  if (!faults.empty()) return std::unexpected(std::move(faults));
-  judge_issuer(chain.front().get(), settings.ca, faults, *warnings);
+  auto authority = read_authority(settings.ca, "inspection.ca", faults, *warnings);
+  Faults of_the_keeper;  // which says so when it has read the file
+  judge_key_file(settings.key, "inspection.key", faults, of_the_keeper);
   if (!faults.empty()) return std::unexpected(std::move(faults));
   const KeyFiles files{settings.ca.value, settings.key.value, settings.passphrase_file.value};
-  auto keeper = std::make_unique<Keeper>(program, files, digest_of(chain.front().get()));
+  auto keeper = std::make_unique<Keeper>(program, files, digest_of(authority->issuer.get()));
   std::string warning;
   if (const auto started = keeper->start(&warning); !started) {
     return std::unexpected(fault_of(settings, started.error()));
@@ -121,13 +103,13 @@ std::expected<std::shared_ptr<Mint>, Faults> Mint::open(const config::Inspection
   if (!warning.empty()) {
     warnings->push_back(fault_of(settings, {KeyFile::kKey, warning}).front());
   }
-  return std::make_shared<Mint>(Opened{settings.leaves, std::move(chain), std::move(keeper)});
+  return std::make_shared<Mint>(Opened{settings.leaves, std::move(*authority), std::move(keeper)});
 }
 
 Mint::Mint(Opened opened)
     : leaves_max_(opened.leaves_max),
-      engraver_(opened.chain.front().get()),
-      chain_(chain_of(opened.chain)),
+      engraver_(opened.authority.issuer.get()),
+      chain_(chain_of(opened.authority.shown)),
       no_chain_(chain_of({})),
       keeper_(std::move(opened.keeper)),
       back_off_(kBackOffLeast),

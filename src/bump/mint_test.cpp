@@ -1,9 +1,14 @@
 #include "bump/mint.h"
 
+#include <gmock/gmock.h>
+
 #include <atomic>
 #include <csignal>
 
+#include "bump/facts.h"
 #include "bump/rig_test.h"
+#include "bump/root.h"
+#include "bump/signing_key.h"
 #include "tls/context.h"
 
 namespace penstock::bump {
@@ -235,14 +240,46 @@ TEST_F(Mints, SayWhatIsWrongWithTheirFilesAndWhere) {
                                  " has no certificate in PEM form (-----BEGIN CERTIFICATE-----)");
 }
 
+TEST_F(Mints, TakeNoKeyThatEverybodyCanRead) {
+  std::filesystem::permissions(authority_.key_file(), std::filesystem::perms::others_read,
+                               std::filesystem::perm_options::add);
+  EXPECT_THAT(fault_of(settings()), testing::HasSubstr("by everybody on this machine"));
+}
+
+// OpenSSL takes the first issuer that it is shown: a client that trusts only the old root would
+// stop at the new one.
+TEST_F(Mints, ShowNoRootThatIsSignedByTheOneBefore) {
+  const auto old_key = open_signing_key(authority_.key_file(), Secret());
+  ASSERT_TRUE(old_key);
+  const auto key = make_key();
+  RootSpec spec;
+  spec.name = "next";
+  spec.from = std::time(nullptr) - 3600;
+  spec.until = spec.from + 48 * 3600;
+  const auto root = make_root(spec, key.get());
+  const auto cross = cross_sign(root.get(), authority_.certificate(), old_key->get());
+  auto changed = settings();
+  changed.ca.value = file(
+      "changed.pem", pem_of(root.get()) + pem_of(cross.get()) + pem_of(authority_.certificate()));
+  changed.key.value = file("changed.key", std::string(pem_of_key(key.get(), Secret()).view()));
+  std::filesystem::permissions(changed.key.value, std::filesystem::perms::owner_read);
+  const auto leaf = made(*open(changed), {kName});
+  ASSERT_TRUE(leaf);
+  for (const X509* trusted : {authority_.certificate(), static_cast<const X509*>(root.get())}) {
+    EXPECT_EQ(verdict_of((*leaf)->certificate.get(), (*leaf)->chain.get(), trusted, kName),
+              X509_V_OK);
+  }
+}
+
 TEST_F(Mints, TakeNoCertificateThatIsNoCas) {
   const auto leaf = issue({.name = kName, .alternative = "DNS:www.example.com"});
   auto wrong = settings();
   wrong.ca.value = leaf.file();
   wrong.key.value = leaf.key_file();
-  EXPECT_EQ(fault_of(wrong), "inspection.ca: " + leaf.file() +
-                                 " is no CA's certificate (basicConstraints CA:TRUE, keyUsage "
-                                 "keyCertSign): clients would believe nothing that it signs");
+  EXPECT_EQ(fault_of(wrong),
+            "inspection.ca: " + leaf.file() +
+                " is no certification authority: it takes basicConstraints CA:TRUE "
+                "and keyUsage keyCertSign (penstock ca init makes one)");
 }
 
 }  // namespace

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <openssl/pem.h>
 
 #include <cstdio>
 #include <ctime>
@@ -39,14 +38,6 @@ std::optional<Secret> passphrase_of(const CaMakeOptions& written, bool is_chosen
   if (fault.empty()) return std::move(*out);
   *status = complain(kFailed, "--passphrase-file: " + written.passphrase_file + " " + fault);
   return std::nullopt;
-}
-
-std::string pem_of(X509* certificate) {
-  const tls::OwnedBio bytes(BIO_new(BIO_s_mem()));
-  PEM_write_bio_X509(bytes.get(), certificate);
-  char* text = nullptr;
-  const long size = BIO_get_mem_data(bytes.get(), &text);
-  return {text, static_cast<size_t>(size)};
 }
 
 // With something in it that no other has: two authorities of one name are hard to tell apart.
@@ -197,7 +188,8 @@ int ca_init(const CaMakeOptions& written) {
   const tls::OwnedKey key = bump::make_key();
   const auto root =
       bump::make_root(spec_of(*wanted, wanted->name.value_or(default_name(key.get()))), key.get());
-  const auto done = change->create(pem_of(root.get()), bump::pem_of_key(key.get(), *passphrase));
+  const auto done =
+      change->create(bump::pem_of(root.get()), bump::pem_of_key(key.get(), *passphrase));
   if (!done) return complain(kFailed, done.error());
   fmt::print("Made an authority\n");
   print_authority(written, root.get());
@@ -231,9 +223,9 @@ int ca_rotate(const CaMakeOptions& written) {
   const auto root = bump::make_root(spec, key.get());
   const auto cross = bump::cross_sign(root.get(), old_root, old_key->get());
   if (!cross) return complain(kFailed, "--key: " + written.key + " does not sign");
-  const auto done =
-      change->replace(pem_of(root.get()) + pem_of(cross.get()) + pem_of(old->issuer.get()),
-                      bump::pem_of_key(key.get(), *passphrase));
+  const auto done = change->replace(
+      bump::pem_of(root.get()) + bump::pem_of(cross.get()) + bump::pem_of(old->issuer.get()),
+      bump::pem_of_key(key.get(), *passphrase));
   if (!done) return complain(kFailed, done.error());
   fmt::print("Changed the key; the new authority\n");
   print_authority(written, root.get());

@@ -9,7 +9,20 @@
 namespace penstock::http {
 namespace {
 
-// RFC 9110 section 15, RFC 6585 for 429 and 431. Empty for a status no row of error.def has.
+// Milliseconds with three decimals, the unit of Server-Timing. Integers, so that no locale can
+// put a comma where the field's grammar wants a point.
+void append_millis(std::string& out, Duration span) {
+  const auto micros =
+      std::max<int64_t>(0, std::chrono::duration_cast<std::chrono::microseconds>(span).count());
+  const std::string fraction = std::to_string(micros % 1000);
+  out += std::to_string(micros / 1000);
+  out += '.';
+  out.append(3 - fraction.size(), '0');
+  out += fraction;
+}
+
+}  // namespace
+
 std::string_view reason_phrase(int status) {
   switch (status) {
     case 400: return "Bad Request";
@@ -29,20 +42,6 @@ std::string_view reason_phrase(int status) {
   }
 }
 
-// Milliseconds with three decimals, the unit of Server-Timing. Integers, so that no locale can
-// put a comma where the field's grammar wants a point.
-void append_millis(std::string& out, Duration span) {
-  const auto micros =
-      std::max<int64_t>(0, std::chrono::duration_cast<std::chrono::microseconds>(span).count());
-  const std::string fraction = std::to_string(micros % 1000);
-  out += std::to_string(micros / 1000);
-  out += '.';
-  out.append(3 - fraction.size(), '0');
-  out += fraction;
-}
-
-}  // namespace
-
 std::string established_reply(const std::optional<ServerTiming>& timing) {
   std::string out = "HTTP/1.1 200 Connection Established\r\nProxy-Status: penstock\r\n";
   if (timing) {
@@ -57,18 +56,22 @@ std::string established_reply(const std::optional<ServerTiming>& timing) {
 }
 
 std::string refusal_reply(const Error& error, const RefusalDetails& details) {
+  std::string body = "penstock: ";
+  body += error.facts().sentence;
+  if (details.cause) {
+    body += " The last failure: ";
+    body += penstock::facts(*details.cause).sentence;
+  }
+  body += '\n';
+  return refusal_with(error, details, {.type = "text/plain; charset=utf-8", .text = body});
+}
+
+std::string refusal_with(const Error& error, const RefusalDetails& details,
+                         const RefusalBody& body) {
   const auto& [retry_after, cause, behind, challenges, may_repeat] = details;
   const ErrorFacts& facts = error.facts();
   const std::string_view reason = reason_phrase(facts.status);
   PENSTOCK_CHECK(!reason.empty());  // also: status 0 means that nobody is listening
-
-  std::string body = "penstock: ";
-  body += facts.sentence;
-  if (cause) {
-    body += " The last failure: ";
-    body += penstock::facts(*cause).sentence;
-  }
-  body += '\n';
 
   std::string out = "HTTP/1.1 ";
   out += std::to_string(facts.status);
@@ -86,18 +89,21 @@ std::string refusal_reply(const Error& error, const RefusalDetails& details) {
     out += ": ";
     out += penstock::facts(*cause).word;
   }
-  out += "\"\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ";
-  out += std::to_string(body.size());
+  out += "\"\r\nContent-Type: ";
+  out += body.type;
+  out += "\r\nContent-Length: ";
+  out += std::to_string(body.text.size());
   if (retry_after) {
     out += "\r\nRetry-After: ";
     out += std::to_string(std::max(0, *retry_after));
   }
   out += "\r\n";
   out += challenges;
+  out += body.fields;
   // RFC 9931: what follows a refused CONNECT is not a request, so the connection ends here.
   if (!may_repeat) out += "Connection: close\r\n";
   out += "Cache-Control: no-store\r\n\r\n";
-  out += body;
+  if (!body.withheld) out += body.text;
   return out;
 }
 

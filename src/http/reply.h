@@ -31,4 +31,17 @@ struct RefusalDetails {
 };
 std::string refusal_reply(const Error& error, const RefusalDetails& details = {});
 
+// The same with another body; what is in it is the caller's to answer for (http/page.h).
+struct RefusalBody {
+  std::string_view type;      // Content-Type
+  std::string_view fields{};  // more of them, each with its CR LF
+  std::string_view text{};
+  bool withheld = false;  // its length is said, and nothing follows: what HEAD is told
+};
+std::string refusal_with(const Error& error, const RefusalDetails& details,
+                         const RefusalBody& body);
+
+// RFC 9110 section 15, RFC 6585 for 429 and 431. Empty for a status that no row of error.def has.
+std::string_view reason_phrase(int status);
+
 }  // namespace penstock::http
