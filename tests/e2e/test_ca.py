@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import ssl
 import stat
 import subprocess
@@ -210,10 +211,11 @@ def test_every_command_has_help_and_wants_its_files():
 CALLS = ["fchmod", "write", "fsync", "renameat2", "rename", "unlink"]
 
 
-def killed_everywhere(command):
+def killed_everywhere(command, prepare):
     """Runs of `command`, each killed at another of the system calls that change files."""
     for call in CALLS:
         for when in range(1, 100):
+            prepare()
             done = run("strace", "-f", "-o", "/dev/null", "-e", f"trace={call}",
                        "-e", f"inject={call}:signal=KILL:when={when}", *command)
             if done.returncode == 0:
@@ -226,15 +228,18 @@ def killed_everywhere(command):
 
 def test_an_init_that_is_killed_is_ended_by_the_next(tmp_path):
     pair, seen = Pair(tmp_path / "pair"), set()
-    for where in killed_everywhere([BINARY, "ca", "init", "--ca", pair.ca, "--key", pair.key]):
-        # The certificate comes last: never one without its key.
-        assert not pair.ca.exists() or pair.fits(), where
-        said = pair("init", status=0 if not pair.ca.exists() else 1)
+
+    def prepare():
+        for path in pair.folder.iterdir():
+            path.unlink()
+
+    for where in killed_everywhere([BINARY, "ca", "init", "--ca", pair.ca, "--key", pair.key], prepare):
+        if pair.ca.exists():  # it was done, and could not say so
+            seen.add("done")
+        else:
+            seen.add("ended" if "has been ended" in pair("init").stdout else "anew")
         assert pair.fits() and pair.files() == ["ca.key", "ca.pem"], where
-        seen.add("ended" if "has been ended" in said.stdout else "anew")
-        pair.ca.unlink()
-        pair.key.unlink()
-    assert seen == {"ended", "anew"}
+    assert {"ended", "anew"} <= seen
 
 
 def test_a_rotation_that_is_killed_is_ended_by_the_next(tmp_path):
@@ -242,23 +247,25 @@ def test_a_rotation_that_is_killed_is_ended_by_the_next(tmp_path):
     pair("init", "--name", "Old")
     old = {path: path.read_bytes() for path in (pair.ca, pair.key)}
     (tmp_path / "old.pem").write_bytes(old[pair.ca])
-    for where in killed_everywhere([BINARY, "ca", "rotate", "--ca", pair.ca, "--key", pair.key]):
-        if not pair.fits():  # between its two last steps
-            assert "interrupted" in pair("show", status=1).stdout
-        if pair.ca.read_bytes() == old[pair.ca] or not pair.fits():
-            said = pair("rotate").stdout
-            seen.add("ended" if "has been ended" in said else "anew")
-        else:
-            seen.add("done")
-        assert pair.fits() and pair.files() == ["ca.key", "ca.key.old", "ca.pem", "ca.pem.old"], where
-        assert pair.ca.with_suffix(".pem.old").read_bytes() == old[pair.ca]
-        assert pair.key.with_suffix(".key.old").read_bytes() == old[pair.key]
-        assert pair.verifies(NAME, trusted=tmp_path / "old.pem")[0], where
+
+    def prepare():
         for path in pair.folder.iterdir():
             path.unlink()
         for path, text in old.items():
             path.write_bytes(text)
             path.chmod(0o600)
+
+    for where in killed_everywhere([BINARY, "ca", "rotate", "--ca", pair.ca, "--key", pair.key], prepare):
+        if not pair.fits():  # between its two last steps
+            assert "interrupted" in pair("show", status=1).stdout
+        if pair.fits() and pair.ca.read_bytes() != old[pair.ca]:
+            seen.add("done")
+        else:
+            seen.add("ended" if "has been ended" in pair("rotate").stdout else "anew")
+        assert pair.fits() and pair.files() == ["ca.key", "ca.key.old", "ca.pem", "ca.pem.old"], where
+        assert pair.ca.with_suffix(".pem.old").read_bytes() == old[pair.ca]
+        assert pair.key.with_suffix(".key.old").read_bytes() == old[pair.key]
+        assert pair.verifies(NAME, trusted=tmp_path / "old.pem")[0], where
     assert {"ended", "anew"} <= seen
 
 
@@ -364,7 +371,7 @@ def test_show_says_what_is_wrong(made, tmp_path):
     other("init", "--days", "20")
     said = ca("show", "--ca", made.ca, "--key", other.key, status=1).stdout
     assert "does not belong to the first certificate" in said and "of another authority" in said
-    assert "warning: --ca: " in (said := other("show").stdout) and "expires in 19 days" in said
+    assert re.search("warning: --ca: .* expires in (19|20) days", other("show").stdout)
     made.key.chmod(0o640)
     assert "by its group" in made("show").stdout
     made.key.chmod(0o644)
