@@ -159,6 +159,12 @@ bool ForwardRequest::repeatable() const {
   return body.done() && !websocket && std::ranges::find(kSafe, method) != kSafe.end();
 }
 
+std::string_view field_lines(const ForwardRequest& request) {
+  const std::string_view head = request.head;
+  const size_t first = head.find(kLineEnd) + kLineEnd.size();
+  return head.substr(first, head.size() - kLineEnd.size() - first);
+}
+
 bool is_connect(std::string_view head) {
   if (head.starts_with(kLineEnd)) head.remove_prefix(kLineEnd.size());
   return head.starts_with("CONNECT ");

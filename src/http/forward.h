@@ -49,6 +49,9 @@ struct ForwardRequest {
   bool repeatable() const;
 };
 
+// The fields of what the origin is sent, for take_field().
+std::string_view field_lines(const ForwardRequest& request);
+
 // Whether a head asks for a tunnel; anything else is to be forwarded. An empty line may come first.
 bool is_connect(std::string_view head);
 

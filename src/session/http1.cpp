@@ -3,11 +3,15 @@
 #include <memory>
 #include <utility>
 
+#include "base/ascii.h"
 #include "http/head.h"
+#include "http/page.h"
 #include "http/reply.h"
+#include "http/request_parts.h"
 #include "session/connection.h"
 #include "session/entrance.h"
 #include "session/hear.h"
+#include "session/ledger.h"
 
 namespace penstock::session {
 namespace {
@@ -41,13 +45,14 @@ class Http1 final : public Entrance {
     const Error& error = *c.story.error;
     if (error.facts().status == 0) return std::nullopt;
     const bool parents = c.story.parent && error.facts().side == Side::kParent;
-    std::string reply = http::refusal_reply(
-        error,
-        {.retry_after = refusal.retry_after,
-         .cause = c.story.cause,
-         .behind = parents ? std::string_view(c.story.parent->proxy_status) : std::string_view(),
-         .challenges = challenges(c),
-         .may_repeat = refusal.goes_on});
+    const http::RefusalDetails details{
+        .retry_after = refusal.retry_after,
+        .cause = c.story.cause,
+        .behind = parents ? std::string_view(c.story.parent->proxy_status) : std::string_view(),
+        .challenges = challenges(c),
+        .may_repeat = refusal.goes_on};
+    if (c.inside) return page(c, details);
+    std::string reply = http::refusal_reply(error, details);
     // Nothing is a body behind the answer to HEAD (RFC 9110 section 9.3.2).
     if (asks_for_head(c)) reply.resize(reply.find("\r\n\r\n") + 4);
     return reply;
@@ -77,6 +82,24 @@ class Http1 final : public Entrance {
                 .may_repeat = request->persists && request->body.done()};
     out.forward = std::make_unique<http::ForwardRequest>(std::move(*request));
     return out;
+  }
+
+  // Who asks inside a tunnel is no proxy's client, as far as it knows.
+  static std::string page(const Connection& c, const http::RefusalDetails& details) {
+    const std::string id = log_id(c);
+    return http::refusal_page(*c.story.error, {.accept = accepts(c),
+                                               .host = c.inside->target.host,
+                                               .id = id,
+                                               .head = asks_for_head(c),
+                                               .refusal = details});
+  }
+
+  static std::string_view accepts(const Connection& c) {
+    std::string_view lines = c.forward ? http::field_lines(c.forward->request) : "";
+    for (http::Field field; http::take_field(lines, field);) {
+      if (equals_ignoring_case(field.name, "accept")) return field.value;
+    }
+    return {};
   }
 
   static bool asks_for_head(const Connection& c) {

@@ -46,16 +46,9 @@ class Http1Inside final : public Entrance {
   }
 };
 
-// Of the head that the origin would be sent, which is written by ourselves.
-std::string_view field_lines(const http::ForwardRequest& request) {
-  const std::string_view head = request.head;
-  const size_t first = head.find("\r\n") + 2;
-  return head.substr(first, head.size() - 2 - first);
-}
-
 // How long its body is, where it says so.
 std::optional<uint64_t> body_bytes(const http::ForwardRequest& request) {
-  std::string_view lines = field_lines(request);
+  std::string_view lines = http::field_lines(request);
   for (http::Field field; http::take_field(lines, field);) {
     if (equals_ignoring_case(field.name, "content-length")) {
       return parse_decimal(field.value, UINT64_MAX);
@@ -112,7 +105,8 @@ Failure judge_request(Connection& c) {
   if (!inspection) return Error{Code::kNotInspected};
   const http::ForwardRequest& request = c.forward->request;
   const auto refused = inspection->judge(
-      c.story.target, {request.method, request.path, field_lines(request), body_bytes(request)});
+      c.story.target,
+      {request.method, request.path, http::field_lines(request), body_bytes(request)});
   if (!refused) return std::nullopt;
   if (c.config().rules->mode() == policy::Mode::kReport) {
     c.story.would_deny = true;

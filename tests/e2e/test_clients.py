@@ -221,7 +221,7 @@ def chromium(home, page, *options):
                "--virtual-time-budget=10000", *options, "--dump-dom", page, env={"HOME": str(home)})
 
 
-def load_page_in_chromium(site, proxy_server, tmp_path):
+def load_page_in_chromium(site, proxy_server, tmp_path, root=None):
     """A page with a style, a picture, data and a script from another host, through the proxy."""
     files = {"index.html": PAGE.replace("@PORT@", str(site.port)),
              "style.css": "body { color: rgb(1, 2, 3) }", "script.js": "var fromScript = 'script';",
@@ -229,7 +229,7 @@ def load_page_in_chromium(site, proxy_server, tmp_path):
              **{f"data{i}": str(i) for i in range(10)}}
     for name, text in files.items():
         (site.root / name).write_text(text)
-    trust(tmp_path, site.ca)
+    trust(tmp_path, root or site.ca)
     done = chromium(tmp_path, f"{site.url}/index.html", f"--proxy-server={proxy_server}",
                     "--proxy-bypass-list=<-loopback>")
     assert b"loaded 0123456789 script true true" in done.stdout, (done.stdout, done.stderr[-3000:])

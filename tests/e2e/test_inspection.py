@@ -17,9 +17,10 @@ import pytest
 
 from inspected import Owner, SecureOrigin, answers, ask, inside
 from secure import SecureSocket
-from test_clients import NODE, digest, run
+from test_clients import NODE, digest, load_page_in_chromium, run
 from test_forward import answer
 from test_https import listening
+from programs import free_port
 from tls import Authority
 from wire import eventually, read_exactly
 
@@ -145,6 +146,12 @@ def test_python_node_and_git_trust_the_root(site, url, owner, tmp_path):
     done = run("git", "-c", f"http.proxy={url}", "-c", f"http.sslCAInfo={owner.ca}", "ls-remote",
                f"{site.url}/none.git", env={"HOME": str(tmp_path)})
     assert b"not found" in done.stderr, done.stderr  # by HTTP, and not by TLS
+
+
+def test_chromium_with_the_root_loads_a_page_with_everything_on_it(site, url, proxy, owner, tmp_path):
+    load_page_in_chromium(site, url, tmp_path, root=owner.ca)
+    proxy.wait_log(authority=f"static.test:{site.port}", method="GET", path="/script.js",
+                   inspected=True, status=200, protocol="h2")
 
 
 # --- what is asked inside ---
@@ -289,24 +296,49 @@ def test_good_keys_of_other_kinds_are_taken(proxy, owner, authority, origin, tmp
     assert ask(tls, get_at(server))[0] == 200
 
 
-def test_an_origin_of_tls_1_1_is_refused(proxy, owner, authority, tmp_path):
-    certificate, key = authority.issue("app.test")
-    with socket.create_server(("127.0.0.1", 0)) as chosen:
-        port = chosen.getsockname()[1]
+@contextlib.contextmanager
+def s_server(certificate, key, *options):
+    """OpenSSL's own server, which can do what Python's cannot. Its port."""
+    port = free_port()
     server = subprocess.Popen(["openssl", "s_server", "-accept", str(port), "-cert", certificate, "-key",
-                               key, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0", "-www", "-quiet"],
+                               key, "-www", "-quiet", *map(str, options)],
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         def listens():
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
                 return True
         eventually(listens, "s_server")
-        tls = inside(proxy, "app.test", port, owner.context())
-        status, fields, _ = ask(tls, get(f"app.test:{port}"))
-        assert status == 502 and "tls_" in fields["proxy-status"]
+        yield port
     finally:
         server.kill()
         server.wait()
+
+
+def test_an_origin_of_tls_1_1_is_refused(proxy, owner, certificate):
+    with s_server(*certificate, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0") as port:
+        tls = inside(proxy, "app.test", port, owner.context())
+        status, fields, _ = ask(tls, get(f"app.test:{port}"))
+        assert status == 502 and "tls_" in fields["proxy-status"]
+
+
+@pytest.mark.parametrize("status,answer_status", [("V", 200), ("R", 502)])
+def test_a_staple_that_says_revoked_is_believed(proxy, owner, authority, certificate, tmp_path, status,
+                                                answer_status):
+    files, key = certificate
+    said = subprocess.run(["openssl", "x509", "-in", files, "-noout", "-serial"], check=True,
+                          capture_output=True, text=True).stdout.strip().removeprefix("serial=")
+    (tmp_path / "index").write_text("\t".join(
+        [status, "351231235959Z", "250101000000Z" if status == "R" else "", said, "unknown",
+         "/CN=app.test"]) + "\n")
+    request, staple = tmp_path / "request", tmp_path / "staple"
+    openssl("ocsp", "-issuer", authority.ca, "-cert", files, "-no_nonce", "-reqout", request)
+    openssl("ocsp", "-index", tmp_path / "index", "-CA", authority.ca, "-rsigner", authority.ca,
+            "-rkey", authority._key, "-reqin", request, "-respout", staple, "-ndays", "1")
+    with s_server(files, key, "-status_file", staple) as port:
+        tls = inside(proxy, "app.test", port, owner.context())
+        assert ask(tls, get(f"app.test:{port}"))[0] == answer_status
+    if answer_status == 502:
+        assert proxy.wait_log(error="origin_certificate")[0]["origin_fault"] == "certificate revoked"
 
 
 def test_an_origin_that_speaks_no_tls_is_refused(proxy, owner, listener):
