@@ -63,9 +63,19 @@ void add_explain(CLI::App& app, ExplainOptions& options) {
       ->type_name("NAME")
       ->allow_extra_args(false)
       ->needs(identity);
-  command->add_option("--method", options.method, "CONNECT, or that of a request to be forwarded")
+  command
+      ->add_option("--method", options.method,
+                   "CONNECT, or that of a request to be forwarded or, with --path, inside")
       ->type_name("METHOD")
       ->capture_default_str();
+  auto* path = command
+                   ->add_option("--path", options.path,
+                                "Of a request inside the tunnel, where it is inspected")
+                   ->type_name("/PATH");
+  command->add_option("--header", options.headers, "Of that request; may stand several times")
+      ->type_name("NAME:VALUE")
+      ->allow_extra_args(false)
+      ->needs(path);
   command->add_flag("--json", options.json, "Answer in JSON");
   command->add_option("target", options.target, "Destination, as in CONNECT")
       ->type_name("HOST:PORT")

@@ -36,6 +36,9 @@ struct ExplainOptions {
   std::string identity;  // empty: who he is by his address
   std::vector<std::string> groups;
   std::string method = "CONNECT";
+  // Of a request inside the tunnel, which then has that method (or GET).
+  Word path;
+  std::vector<std::string> headers;  // "Name: value"
   std::string target;
   bool json = false;
 };

@@ -9,10 +9,20 @@
 #include "cli/configuration.h"
 #include "config/scalars.h"
 #include "dns/blocking_resolver.h"
+#include "http/edit.h"
+#include "http/structured.h"
+#include "policy/inspection.h"
 #include "sys/process.h"
 
 namespace penstock::cli {
 namespace {
+
+// A request inside the tunnel that is asked about. It has no body.
+struct Inside {
+  std::string method;
+  std::string path;    // without its query
+  std::string fields;  // lines
+};
 
 // Everything that the proxy would find out about one request, short of dialling.
 struct Findings {
@@ -23,6 +33,9 @@ struct Findings {
   const admission::Quota* quota;  // null: none
   std::optional<Error> error;     // why there would be no tunnel
   std::vector<policy::JudgedAddress> addresses;
+  const policy::Inspection* inspection = nullptr;  // null: the tunnel would not be inspected
+  bool excepted = false;                           // nor would this one, with `inspection`
+  std::optional<policy::RequestVerdict> request;   // on Inside; none: the proxy would not see it
 
   // As in the log: what the policy says, whether or not a tunnel would come of it.
   std::string_view verdict() const {
@@ -44,6 +57,24 @@ policy::Surroundings surroundings_of(const config::Config& config) {
   if (config.admin) out.listeners.push_back(*config.admin);
   out.addresses = sys::interface_addresses().value_or(std::vector<IpAddress>{});
   return out;
+}
+
+// Whether the tunnel would be read, and what would become of a request in it.
+void look_inside(const config::Config& config, const Inside* inside, Findings& out) {
+  if (out.decision.rule == nullptr) return;
+  out.inspection = out.decision.rule->inspect.get();
+  if (out.inspection == nullptr) return;
+  out.excepted = !out.inspection->reads(out.target);
+  if (out.excepted || inside == nullptr) return;
+  out.request = out.inspection->verdict(
+      out.target,
+      {.method = inside->method, .path = inside->path, .fields = inside->fields, .body_bytes = 0});
+  if (out.request->passes()) return;
+  if (config.rules->mode() == policy::Mode::kReport) {
+    out.decision.would_deny = true;
+  } else if (!out.error) {
+    out.error = Error{Code::kRequestDenied};
+  }
 }
 
 Findings find_out(const config::Config& config, const policy::Asker& asker,
@@ -104,6 +135,32 @@ std::string_view word(policy::Announce announce) {
   return "off";
 }
 
+std::string_view word(policy::OriginFaults faults) {
+  return faults == policy::OriginFaults::kMimic ? "mimic" : "refuse";
+}
+
+std::string_view word(policy::OtherProtocols other) {
+  return other == policy::OtherProtocols::kRefuse ? "refuse" : "tunnel";
+}
+
+std::string on_pinned(const policy::Inspection& inspection) {
+  if (inspection.tunnel_pinned_after == 0) return "report";
+  return fmt::format("tunnel_after {}", inspection.tunnel_pinned_after);
+}
+
+std::string_view sentence(policy::RequestVerdict::Why why) {
+  using Why = policy::RequestVerdict::Why;
+  switch (why) {
+    case Why::kNothingDenied: return "no item of deny matches, and there is no allow";
+    case Why::kAllowed: return "an item of allow matches";
+    case Why::kDenied: return "an item of deny matches";
+    case Why::kNoneAllows: return "no item of allow matches";
+    case Why::kPath:
+      return "the path means different things to different servers, so any deny holds and no allow";
+  }
+  return "";
+}
+
 std::string_view word(admission::Each each) {
   switch (each) {
     case admission::Each::kClient: return "client";
@@ -140,7 +197,32 @@ std::string text_of(const admission::QuotaLimits& limits) {
   return out;
 }
 
-nlohmann::ordered_json as_json(const config::Config& config, const Findings& found) {
+nlohmann::ordered_json inspection_json(const Findings& found) {
+  if (found.inspection == nullptr) return nullptr;
+  auto sets = nlohmann::ordered_json::array();
+  for (const auto& field : found.inspection->edits.set) sets.push_back(field.name);
+  return {{"read", !found.excepted},
+          {"why", found.excepted ? "excepted" : ""},
+          {"origin_faults", word(found.inspection->origin_faults)},
+          {"other", word(found.inspection->other)},
+          {"on_pinned", on_pinned(*found.inspection)},
+          {"sets", std::move(sets)},
+          {"removes", found.inspection->edits.removed}};
+}
+
+nlohmann::ordered_json request_json(const config::Config& config, const Findings& found,
+                                    const Inside* inside) {
+  if (inside == nullptr) return nullptr;
+  nlohmann::ordered_json out = {{"method", inside->method}, {"path", inside->path}};
+  out["verdict"] = !found.request ? "unseen" : found.request->passes() ? "allowed" : "denied";
+  out["why"] = found.request ? sentence(found.request->why) : "the tunnel is not read";
+  const bool by_item = found.request && found.request->place.line != 0;
+  out["place"] = by_item ? place_of(config, found.request->place) : "";
+  return out;
+}
+
+nlohmann::ordered_json as_json(const config::Config& config, const Findings& found,
+                               const Inside* inside) {
   nlohmann::ordered_json out;
   out["authority"] = found.target.text();
   out["identity"] = found.identity;
@@ -155,6 +237,8 @@ nlohmann::ordered_json as_json(const config::Config& config, const Findings& fou
                    {"tls", word(rule->tls)},   {"ech", word(rule->ech)},
                    {"via", parents_of(*rule)}, {"proxy_protocol", word(rule->announce)}};
   }
+  out["inspect"] = inspection_json(found);
+  out["request"] = request_json(config, found, inside);
   out["quota"] = nullptr;
   if (const auto* quota = found.quota) {
     out["quota"] = {{"name", quota->name},
@@ -172,7 +256,27 @@ nlohmann::ordered_json as_json(const config::Config& config, const Findings& fou
   return out;
 }
 
-void print(const config::Config& config, const Findings& found) {
+void print_inspection(const config::Config& config, const Findings& found, const Inside* inside) {
+  if (found.inspection != nullptr && found.excepted) {
+    fmt::print("  inspect   not read: the host is among the exceptions\n");
+  } else if (found.inspection != nullptr) {
+    fmt::print("  inspect   read; origin_faults: {}, other: {}, on_pinned: {}\n",
+               word(found.inspection->origin_faults), word(found.inspection->other),
+               on_pinned(*found.inspection));
+  }
+  if (inside == nullptr) return;
+  fmt::print("  request   {} {}  ", inside->method, inside->path);
+  if (!found.request) {
+    fmt::print("not seen: the tunnel is not read\n");
+    return;
+  }
+  const bool by_item = found.request->place.line != 0;
+  fmt::print("{}: {}{}\n", found.request->passes() ? "allowed" : "denied",
+             sentence(found.request->why),
+             by_item ? fmt::format(" ({})", place_of(config, found.request->place)) : "");
+}
+
+void print(const config::Config& config, const Findings& found, const Inside* inside) {
   fmt::print("{}  {}\n", found.target.text(), found.verdict());
   if (!found.identity.empty()) {
     const std::string groups = fmt::format("{}", fmt::join(found.groups, ", "));
@@ -190,6 +294,7 @@ void print(const config::Config& config, const Findings& found) {
   } else {
     fmt::print("  rule      none matches; what no rule allows is refused\n");
   }
+  print_inspection(config, found, inside);
   if (found.decision.would_deny)
     fmt::print("  mode      report: enforcing, this would be refused\n");
   if (const auto* quota = found.quota) {
@@ -209,12 +314,38 @@ void print(const config::Config& config, const Findings& found) {
 // Who is named; else who it is by his address, and that name is the configuration's.
 policy::Asker asker_of(const config::Config& config, const ExplainOptions& options,
                        const IpAddress& client) {
-  if (!options.identity.empty()) {
-    return {client, options.identity, options.groups, options.method};
-  }
+  const std::string_view method =
+      options.path ? policy::Asker::kTunnel : std::string_view(options.method);
+  if (!options.identity.empty()) return {client, options.identity, options.groups, method};
   const auto who = config.identity ? config.identity->opinion({client}).who : nullptr;
-  if (!who) return {.client = client, .method = options.method};
-  return {client, who->name, who->groups, options.method};
+  if (!who) return {.client = client, .method = method};
+  return {client, who->name, who->groups, method};
+}
+
+// What --path and --header say; none, and a message, where that is no request.
+std::optional<Inside> read_inside(const ExplainOptions& options) {
+  const std::string_view path = *options.path;
+  Inside out{options.method == policy::Asker::kTunnel ? "GET" : options.method,
+             std::string(path.substr(0, path.find('?'))),
+             {}};
+  if (!path.starts_with('/') && path != "*") {
+    fmt::print(stderr, "--path: \"{}\" does not begin with \"/\"; write for example /v1/users\n",
+               path);
+    return std::nullopt;
+  }
+  for (const std::string& header : options.headers) {
+    const size_t colon = header.find(':');
+    const std::string_view name = std::string_view(header).substr(0, colon);
+    const std::string_view value =
+        colon == header.npos ? "" : http::trim(std::string_view(header).substr(colon + 1));
+    if (!http::is_token(name) || !http::is_field_value(value)) {
+      fmt::print(stderr, "--header: \"{}\" is no field; write for example \"Accept: text/html\"\n",
+                 header);
+      return std::nullopt;
+    }
+    out.fields += fmt::format("{}: {}\r\n", name, value);
+  }
+  return out;
 }
 
 }  // namespace
@@ -234,11 +365,15 @@ int explain(const ExplainOptions& options) {
                target.error().facts().word);
     return kUsage;
   }
-  const Findings found = find_out(**config, asker_of(**config, options, *client), *target);
+  const auto request = options.path ? read_inside(options) : std::nullopt;
+  if (options.path && !request) return kUsage;
+  const Inside* const inside = request ? &*request : nullptr;
+  Findings found = find_out(**config, asker_of(**config, options, *client), *target);
+  look_inside(**config, inside, found);
   if (options.json) {
-    fmt::print("{}\n", as_json(**config, found).dump(2));
+    fmt::print("{}\n", as_json(**config, found, inside).dump(2));
   } else {
-    print(**config, found);
+    print(**config, found, inside);
   }
   return found.error ? kFailed : kDone;
 }

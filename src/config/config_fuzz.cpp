@@ -30,6 +30,7 @@ void check_accepted(const config::Config& config, std::string_view text) {
   PENSTOCK_CHECK(config.limits.head_bytes >= 1024 && config.limits.head_fields >= 1);
   PENSTOCK_CHECK(config.timeouts.attempt >= std::chrono::milliseconds(10));
   PENSTOCK_CHECK(config.dns.min_ttl <= config.dns.max_ttl);
+  for (const auto& rule : config.policy.rules) PENSTOCK_CHECK(!rule.inspect || config.inspection);
   check_faults(config.warnings, text);
 }
 

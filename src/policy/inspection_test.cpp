@@ -130,10 +130,16 @@ TEST(Inspection, MethodsAreAllowedAsWrittenAndDeniedInAnyCase) {
   EXPECT_TRUE(passes(denying({with_methods(1, {"DELETE"})}), get("/")));
 }
 
-TEST(Inspection, APathThatCannotBeJudgedMattersOnlyWherePathsDo) {
-  EXPECT_TRUE(passes(denying({with_methods(1, {"DELETE"})}), get("/a/../b")));
-  EXPECT_FALSE(passes(denying({with_paths(1, {"/x"})}), get("/a/../b")));
-  EXPECT_FALSE(passes(allowing({with_paths(1, {"/*"}), with_methods(2, {"GET"})}), get("/a/../b")));
+TEST(Inspection, APathThatCannotBeJudgedIsDeniedByEveryPathAndAllowedByNone) {
+  constexpr std::string_view kPath = "/a/../b";
+  EXPECT_TRUE(passes(denying({with_methods(1, {"DELETE"})}), get(kPath)));
+  EXPECT_FALSE(passes(denying({with_paths(1, {"/x"})}), get(kPath)));
+  EXPECT_FALSE(passes(allowing({with_paths(1, {"/*"})}), get(kPath)));
+  // An item that does not ask for the path lets it pass, and one for another host says nothing.
+  EXPECT_TRUE(passes(allowing({with_paths(1, {"/x"}), with_methods(2, {"GET"})}), get(kPath)));
+  RequestSpec elsewhere = with_paths(1, {"/x"});
+  elsewhere.hosts = located({"other.example"});
+  EXPECT_TRUE(passes(denying({elsewhere}), get(kPath)));
 }
 
 TEST(Inspection, AHeaderIsAllowedByAllOfThatNameAndDeniedByAny) {

@@ -5,7 +5,7 @@
 // a path is not brought to one form; it is all that servers are known to read in it: its readings.
 // A deny holds if any reading matches, an allow only if every one does. A reading more can refuse
 // a request and never let one pass. What leads out of its place ("..", a backslash, an overlong
-// "/") or has too many readings is no path that rules can speak of, and is refused.
+// "/") or has too many readings cannot be judged, and every deny holds for it and no allow.
 // docs/inspection-rules.md has the reasons one by one.
 // Pure.   Thread: any.   Cost: one string for an ordinary path; at most kReadingsMax of them.
 #pragma once

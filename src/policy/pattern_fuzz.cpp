@@ -1,10 +1,12 @@
 // Any bytes as a pattern: it is refused with a reason, or it is accepted, prints to a text that
-// parses to the same pattern, and compiles into rules that match exactly what it says.
+// parses to the same pattern, and compiles into rules that match exactly what it says. The same for
+// a host without ports.
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 
 #include "base/check.h"
+#include "policy/host_set.h"
 #include "policy/pattern.h"
 #include "policy/rules.h"
 
@@ -28,10 +30,29 @@ http::Authority witness_of(const Pattern& pattern) {
   return out;
 }
 
+// The same text as a host without ports.
+void check_host(std::string_view text) {
+  const auto pattern = parse_host_pattern(text);
+  if (!pattern) {
+    PENSTOCK_CHECK(!pattern.error().empty());
+    return;
+  }
+  PENSTOCK_CHECK(pattern->ports.empty());
+  const auto again = parse_host_pattern(pattern->text());
+  PENSTOCK_CHECK(again.has_value() && *again == *pattern);
+  const auto with_port = parse_pattern(pattern->text() + ":443");
+  PENSTOCK_CHECK(with_port.has_value() && with_port->kind == pattern->kind);
+  const HostSet set({&*pattern, 1});
+  PENSTOCK_CHECK(!set.empty() && set.contains(witness_of(*with_port)));
+  const auto lines = parse_host_lines(text);
+  PENSTOCK_CHECK(!lines || lines->size() <= 1);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
+  check_host(text);
   const auto pattern = parse_pattern(text);
   Spec spec;
   spec.rules.resize(1);

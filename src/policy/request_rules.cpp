@@ -123,9 +123,11 @@ bool RequestRules::Item::has_method(std::string_view method, Manner manner) cons
          });
 }
 
-bool RequestRules::Item::has_path(const PathReadings& path, Manner manner) const {
+// What cannot be judged may be any path.
+bool RequestRules::Item::has_path(const std::optional<PathReadings>& path, Manner manner) const {
   if (paths.empty()) return true;
-  return manner == Manner::kStrict ? allows(paths, path) : denies(paths, path);
+  if (manner == Manner::kStrict) return path && allows(paths, *path);
+  return !path || denies(paths, *path);
 }
 
 // Of several fields by that name, or of a list in one, any may be what the origin goes by.
@@ -173,7 +175,7 @@ bool RequestRules::has_header(const Header& wanted, std::string_view fields, Man
 bool RequestRules::Item::matches(const http::Authority& target, const InsideRequest& request,
                                  const std::optional<PathReadings>& path, Manner manner) const {
   return has_method(request.method, manner) && (hosts.empty() || hosts.contains(target)) &&
-         has_size(request.body_bytes) && (!path || has_path(*path, manner)) &&
+         has_size(request.body_bytes) && has_path(path, manner) &&
          has_content_type(request.fields, manner) &&
          std::ranges::all_of(headers, [&](const Header& wanted) {
            return has_header(wanted, request.fields, manner);
@@ -183,21 +185,17 @@ bool RequestRules::Item::matches(const http::Authority& target, const InsideRequ
 RequestVerdict RequestRules::judge(const http::Authority& target,
                                    const InsideRequest& request) const {
   using Why = RequestVerdict::Why;
-  std::optional<PathReadings> path;
-  if (on_paths_) {
-    path = PathReadings::of(request.path);
-    if (!path) return {Why::kPath, {}};
-  }
+  const auto path = on_paths_ ? PathReadings::of(request.path) : std::nullopt;
   const auto first = [&](const std::vector<Item>& items, Manner manner) {
     return std::ranges::find_if(
         items, [&](const Item& item) { return item.matches(target, request, path, manner); });
   };
   if (const auto denied = first(deny_, Manner::kGenerous); denied != deny_.end()) {
-    return {Why::kDenied, denied->place};
+    return {denied->paths.empty() || path ? Why::kDenied : Why::kPath, denied->place};
   }
   if (allow_.empty()) return {};
   const auto allowed = first(allow_, Manner::kStrict);
-  if (allowed == allow_.end()) return {Why::kNoneAllows, {}};
+  if (allowed == allow_.end()) return {on_paths_ && !path ? Why::kPath : Why::kNoneAllows, {}};
   return {Why::kAllowed, allowed->place};
 }
 

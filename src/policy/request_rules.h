@@ -35,7 +35,7 @@ struct RequestVerdict {
     kAllowed,        // by the item at `place`
     kDenied,         // by the item at `place`
     kNoneAllows,
-    kPath,  // its path means different things to different servers, and there are rules on paths
+    kPath,  // its path cannot be judged: every deny of paths holds, and no allow
   };
   Why why = Why::kNothingDenied;
   Place place;
@@ -74,7 +74,7 @@ class RequestRules {
     bool matches(const http::Authority& target, const InsideRequest& request,
                  const std::optional<PathReadings>& path, Manner manner) const;
     bool has_method(std::string_view method, Manner manner) const;
-    bool has_path(const PathReadings& path, Manner manner) const;
+    bool has_path(const std::optional<PathReadings>& path, Manner manner) const;
     bool has_content_type(std::string_view fields, Manner manner) const;
     bool has_size(const std::optional<uint64_t>& bytes) const;
   };

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "tls/client_hello.h"
+#include "tls/ja4.h"
 
 namespace penstock::session {
 
@@ -26,6 +27,7 @@ tls::HelloStep look_at(Connection& c, policy::Hello* hello) {
     const auto bounded = [](std::string_view text) { return std::string(text.substr(0, 256)); };
     c.story.hello = std::make_unique<HelloNotes>(
         HelloNotes{bounded(seen.sni), bounded(seen.alpn), seen.ech, kNever});
+    if (c.config().log.ja4) c.story.hello->ja4 = std::make_unique<std::string>(tls::ja4(seen));
     hello->tls = true;
     hello->sni = c.story.hello->sni;
     hello->ech = seen.ech;

@@ -116,6 +116,7 @@ void judgement(JsonWriter& json, const Story& story, bool reused) {
   json.field("sni", story.hello->sni)
       .field("alpn", story.hello->alpn)
       .field("ech", story.hello->ech);
+  if (story.hello->ja4) json.field("ja4", *story.hello->ja4);
 }
 
 void ending(JsonWriter& json, const Story& story, std::string_view outcome) {

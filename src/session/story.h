@@ -78,6 +78,8 @@ struct HelloNotes {
   std::string alpn;
   bool ech = false;
   Instant passed_on = kNever;
+  std::unique_ptr<std::string> ja4 =
+      {};  // only where it is logged: every idle tunnel has these notes
 };
 
 // Of a connection that began with a PROXY protocol header: who sent it, and what else it said.

@@ -96,9 +96,11 @@ bool read_body(Bytes body, ClientHello* hello) {
       cipher_suites.empty() || cipher_suites.size() % 2 != 0 || compression_methods.empty()) {
     return false;
   }
+  hello->version = static_cast<uint16_t>(version);
+  hello->cipher_suites = cipher_suites;
   if (fields.empty()) return true;  // TLS 1.2 and older may come without extensions
-  const Bytes extensions = fields.vector(2);
-  return fields.ended_well() && read_extensions(extensions, hello);
+  hello->extensions = fields.vector(2);
+  return fields.ended_well() && read_extensions(hello->extensions, hello);
 }
 
 // The handshake bytes in `received`, without record headers. One record is looked at in place;

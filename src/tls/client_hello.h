@@ -25,6 +25,11 @@ struct ClientHello {
   std::string_view sni;   // as sent; empty: none
   std::string_view alpn;  // the first protocol offered; empty: none
   bool ech = false;       // encrypted_client_hello, real or GREASE
+
+  // What a fingerprint is made of (tls/ja4.h), as sent.
+  uint16_t version = 0;                    // legacy_version
+  std::span<const uint8_t> cipher_suites;  // two bytes each
+  std::span<const uint8_t> extensions;     // a type and a vector each; the row is whole
 };
 
 // Collects a ClientHello that may be cut anywhere: byte by byte, over several TLS records.

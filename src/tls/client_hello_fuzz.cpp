@@ -1,16 +1,19 @@
 // The reader of strangers' first bytes. Beyond memory safety: the answer does not depend on how the
-// bytes arrive (every prefix) nor on how TLS cuts them into records.
+// bytes arrive (every prefix) nor on how TLS cuts them into records. What was read has a
+// fingerprint.
 #include <algorithm>
 #include <array>
 #include <vector>
 
 #include "base/check.h"
 #include "tls/client_hello.h"
+#include "tls/ja4.h"
 
 namespace {
 
 using penstock::tls::ClientHello;
 using penstock::tls::HelloStep;
+using penstock::tls::ja4;
 using penstock::tls::kClientHelloBytesMax;
 using penstock::tls::read_client_hello;
 using Bytes = std::span<const uint8_t>;
@@ -19,7 +22,16 @@ std::array<uint8_t, kClientHelloBytesMax> scratch;
 std::array<uint8_t, kClientHelloBytesMax> other_scratch;
 
 bool same(const ClientHello& a, const ClientHello& b) {
-  return a.sni == b.sni && a.alpn == b.alpn && a.ech == b.ech;
+  return a.sni == b.sni && a.alpn == b.alpn && a.ech == b.ech && a.version == b.version &&
+         std::ranges::equal(a.cipher_suites, b.cipher_suites) &&
+         std::ranges::equal(a.extensions, b.extensions);
+}
+
+void check_fingerprint(const ClientHello& hello) {
+  const std::string fingerprint = ja4(hello);
+  PENSTOCK_CHECK(fingerprint.size() == 36 && fingerprint[0] == 't');
+  PENSTOCK_CHECK(fingerprint[10] == '_' && fingerprint[23] == '_');
+  PENSTOCK_CHECK(std::ranges::all_of(fingerprint, [](char c) { return c > 0x20 && c < 0x7f; }));
 }
 
 // Once it is not kNeedMore, the answer stays what it is.
@@ -66,7 +78,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   ClientHello hello;
   const HelloStep answer = read_client_hello(data, scratch, &hello);
   if (answer == HelloStep::kNotTls) PENSTOCK_CHECK(size > 0 && bytes[0] != 22);
-  if (answer == HelloStep::kComplete) PENSTOCK_CHECK(bytes[0] == 22);
+  if (answer == HelloStep::kComplete) {
+    PENSTOCK_CHECK(bytes[0] == 22);
+    check_fingerprint(hello);
+  }
   PENSTOCK_CHECK(answer == HelloStep::kComplete || same(hello, ClientHello()));
   PENSTOCK_CHECK(answer != HelloStep::kNeedMore || size < kClientHelloBytesMax);
   check_prefixes(data, answer, hello);
