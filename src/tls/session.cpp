@@ -57,7 +57,8 @@ Session::Session(std::shared_ptr<const void> context, OwnedSsl ssl, Side side, l
                  Outbox& outbox, std::vector<uint8_t> early)
     : stream_(&stream),
       below_(stream.take_off()),
-      outbox_(outbox),
+      own_outbox_(below_ ? std::make_unique<Outbox>() : nullptr),
+      outbox_(own_outbox_ ? *own_outbox_ : outbox),
       context_(std::move(context)),
       ssl_(std::move(ssl)),
       early_(std::move(early)) {
@@ -133,18 +134,21 @@ long Session::carry_out(std::span<const uint8_t> from) {
   return static_cast<long>(from.size());
 }
 
+// What is below takes so much at a time; a socket takes what it has room for.
 long Session::send(std::span<const uint8_t> bytes) {
-  if (bytes.empty() || error_ != 0 || !stream_->source().ready(loop::kWritable)) return 0;
-  const loop::Moved moved = below_ ? below_->write(bytes) : stream_->write_socket(bytes);
-  if (moved.failed()) error_ = moved.error();
-  return moved.bytes() ? moved.count : 0;
+  size_t sent = 0;
+  while (sent < bytes.size() && error_ == 0 && stream_->source().ready(loop::kWritable)) {
+    const std::span<const uint8_t> rest = bytes.subspan(sent);
+    const loop::Moved moved = below_ ? below_->write(rest) : stream_->write_socket(rest);
+    if (moved.failed()) error_ = moved.error();
+    if (!moved.bytes()) break;
+    sent += static_cast<size_t>(moved.count);
+    if (!below_) break;
+  }
+  return static_cast<long>(sent);
 }
 
 bool Session::flush() {
-  if (below_) {  // which may be a session that gathers in the same outbox
-    unsent_.insert(unsent_.end(), outbox_.begin(), outbox_.end());
-    outbox_.clear();
-  }
   const auto sent = static_cast<ptrdiff_t>(send(unsent_));
   unsent_.erase(unsent_.begin(), unsent_.begin() + sent);
   size_t of_outbox = 0;

@@ -112,6 +112,8 @@ class Session final : public loop::Transport, private Carrier {
 
   loop::Stream* stream_;
   std::unique_ptr<loop::Transport> below_;  // null: the socket
+  // What is below gathers in the thread's while this one is at work.
+  const std::unique_ptr<Outbox> own_outbox_;
   Outbox& outbox_;
   const std::shared_ptr<const void> context_;  // its callbacks serve this session
   OwnedSsl ssl_;
