@@ -68,7 +68,7 @@ void keep_to_oneself(int socket) {
 }
 
 bool confine(int socket) {
-  ::mlockall(MCL_CURRENT | MCL_FUTURE);
+  ::mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
   const std::unique_ptr<void, Release> filter(seccomp_init(SCMP_ACT_KILL_PROCESS));
   if (!filter) return false;
   int refused = 0;

@@ -1,24 +1,36 @@
-// Certificates as bytes, and back.
+// Certificates as bytes (DER), and back.
+// Thread: any.
 #pragma once
 
 #include <openssl/err.h>
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/check.h"
 #include "tls/owned.h"
 
 namespace penstock::bump {
 
-inline std::string der_of(const X509* certificate) {
+// `encode`: one of OpenSSL's i2d_ functions.
+template <class T>
+std::string der_by(int (*encode)(T*, unsigned char**), T* thing) {
   unsigned char* der = nullptr;
-  const int size = i2d_X509(certificate, &der);
+  const int size = encode(thing, &der);
   PENSTOCK_CHECK(size > 0);
   // SAFETY: bytes are read as chars.
   std::string out(reinterpret_cast<const char*>(der), static_cast<size_t>(size));
   OPENSSL_free(der);
   return out;
+}
+
+inline std::string der_of(const X509* certificate) {
+  return der_by<const X509>(i2d_X509, certificate);
+}
+// What is signed of it, as it is now.
+inline std::string tbs_of(X509* certificate) {
+  return der_by<X509>(i2d_re_X509_tbs, certificate);
 }
 
 // Null: it is none, or something stands behind it.

@@ -6,7 +6,7 @@
 //   keeper: 'R', SHA-256 of its certificate, a warning about the key's file (may be empty)
 //      or:  'F', a KeyFile, what is wrong with it; then it ends
 //   proxy:  a draft (bump/signet.h)
-//   keeper: 'S', the signed certificate;  or 'N', why it does not sign that
+//   keeper: 'S', its signature;  or 'N', why it does not sign that
 #pragma once
 
 #include "bump/signet.h"
@@ -17,7 +17,7 @@ inline constexpr char kReady = 'R';
 inline constexpr char kFault = 'F';
 inline constexpr char kSigned = 'S';
 inline constexpr char kNotSigned = 'N';
-inline constexpr size_t kAnswerBytesMax = kLeafBytesMax + 1024;
+inline constexpr size_t kAnswerBytesMax = 2048;
 
 // The whole of the process, on its descriptor sys::Child::kDescriptor. An exit status.
 int keep_key(const KeyFiles& files);

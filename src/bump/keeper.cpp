@@ -11,7 +11,6 @@ namespace penstock::bump {
 namespace {
 
 constexpr Duration kStartPatience = std::chrono::seconds(10);
-constexpr Duration kSignPatience = std::chrono::seconds(2);
 constexpr size_t kDigestBytes = 32;
 
 std::unexpected<Signet::Fault> not_kept(const std::string& why) {
@@ -40,7 +39,7 @@ std::expected<void, Signet::Fault> Keeper::start(std::string* warning) {
   if (answer.size() > kDigestBytes && answer[0] == kReady) {
     if (answer.compare(1, kDigestBytes, digest_) == 0) {
       *warning = answer.substr(1 + kDigestBytes);
-      child_.be_patient(kSignPatience);
+      child_.be_patient(patience_);
       return {};
     }
     child_.end();

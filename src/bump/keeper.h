@@ -14,15 +14,19 @@ namespace penstock::bump {
 class Keeper {
  public:
   // `program`: has the command keep-key. `digest`: SHA-256 of the certificate that the keeper must
-  // find in its file.
-  Keeper(std::string program, KeyFiles files, std::string digest)
-      : program_(std::move(program)), files_(std::move(files)), digest_(std::move(digest)) {}
+  // find in its file. `patience`: with one signature.
+  Keeper(std::string program, KeyFiles files, std::string digest, Duration patience)
+      : program_(std::move(program)),
+        files_(std::move(files)),
+        digest_(std::move(digest)),
+        patience_(patience) {}
 
   // Ends the one before. At most 10 s: a passphrase is slow on purpose.
   std::expected<void, Signet::Fault> start(std::string* warning);
 
   enum class Trouble { kGone, kRefused };
-  // `why`: of a refusal. A keeper that is gone is to be started. At most 2 s.
+  // The signature of `draft` (bump/signet.h). `why`: of a refusal. A keeper that is gone, or does
+  // not answer in time, is to be started.
   std::expected<std::string, Trouble> sign(const std::string& draft, std::string* why);
 
   bool runs() const { return static_cast<bool>(child_); }
@@ -35,6 +39,7 @@ class Keeper {
   const std::string program_;
   const KeyFiles files_;
   const std::string digest_;
+  const Duration patience_;
   sys::Child child_;
 };
 

@@ -28,12 +28,10 @@ std::string digest_of(const X509* certificate) {
 class Keepers : public Owned {
  protected:
   Keeper keeper(const KeyFiles& files) {
-    return {kThisProgram, files, digest_of(authority_.certificate())};
+    return {kThisProgram, files, digest_of(authority_.certificate()), std::chrono::minutes(1)};
   }
-  std::string draft() {
-    const Engraver engraver(authority_.certificate());
-    return der_of(engraver.draft({kName, origin()}, std::time(nullptr))->certificate.get());
-  }
+  std::string draft() { return engraver_.draft({kName, origin()}, std::time(nullptr))->tbs; }
+  const Engraver engraver_{authority_.certificate()};
   std::string warning_;
   std::string why_;
 };
@@ -43,9 +41,11 @@ TEST_F(Keepers, SignInAProcessOfTheirOwn) {
   ASSERT_TRUE(keeper.start(&warning_));
   EXPECT_NE(keeper.pid(), ::getpid());
   for (int i = 0; i < 100; ++i) {
-    const auto leaf = keeper.sign(draft(), &why_);
-    ASSERT_TRUE(leaf) << why_;
-    ASSERT_EQ(verdict_of(certificate_of(*leaf).get(), nullptr, authority_.certificate(), kName),
+    auto draft = *engraver_.draft({kName, origin()}, std::time(nullptr));
+    const auto signature = keeper.sign(draft.tbs, &why_);
+    ASSERT_TRUE(signature) << why_;
+    ASSERT_TRUE(engraver_.put_signature(draft, *signature));
+    ASSERT_EQ(verdict_of(draft.certificate.get(), nullptr, authority_.certificate(), kName),
               X509_V_OK);
   }
 }
@@ -53,7 +53,7 @@ TEST_F(Keepers, SignInAProcessOfTheirOwn) {
 TEST_F(Keepers, RefuseAndGoOn) {
   Keeper keeper = this->keeper(key_files());
   ASSERT_TRUE(keeper.start(&warning_));
-  for (const std::string& nonsense : {std::string("x"), std::string(kLeafBytesMax + 100, 'x')}) {
+  for (const std::string& nonsense : {std::string("x"), std::string(kDraftBytesMax + 100, 'x')}) {
     const auto refused = keeper.sign(nonsense, &why_);
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error(), Keeper::Trouble::kRefused);
@@ -80,10 +80,10 @@ TEST_F(Keepers, AreNotTakenWithAnotherCertificateThanIsShown) {
 }
 
 TEST_F(Keepers, ThatAreNoneAreSaidToBeNone) {
-  Keeper none("/nonexistent", key_files(), std::string(32, 'x'));
+  Keeper none("/nonexistent", key_files(), std::string(32, 'x'), std::chrono::minutes(1));
   EXPECT_EQ(none.start(&warning_).error().what,
             "is not kept: /nonexistent cannot be started: No such file or directory");
-  Keeper other("/bin/true", key_files(), std::string(32, 'x'));
+  Keeper other("/bin/true", key_files(), std::string(32, 'x'), std::chrono::minutes(1));
   EXPECT_EQ(other.start(&warning_).error().what,
             "is not kept: the process that should keep it ends, or says nothing, at its start");
 }

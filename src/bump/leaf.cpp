@@ -1,6 +1,5 @@
 #include "bump/leaf.h"
 
-#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
@@ -11,8 +10,9 @@
 
 #include "base/check.h"
 #include "base/ip.h"
+#include "bump/der.h"
+#include "bump/form.h"
 #include "bump/names.h"
-#include "bump/signet.h"
 
 namespace penstock::bump {
 namespace {
@@ -21,14 +21,10 @@ static_assert(kHostFlags ==
               (X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS));
 
 constexpr time_t kForNameAlone = 30 * kDay;
-constexpr int kSubjectBytesMax = 1024;
 constexpr size_t kNamesBytesMax = 8 * 1024;
-constexpr size_t kNameBytesMax = 253;
 constexpr size_t kCommonNameMax = 64;  // ub-common-name of RFC 5280
 constexpr size_t kSerialBytes = 16;
 
-using OwnedName = std::unique_ptr<X509_NAME, tls::FreedBy<X509_NAME_free>>;
-using OwnedExtension = std::unique_ptr<X509_EXTENSION, tls::FreedBy<X509_EXTENSION_free>>;
 using OwnedConstraints = std::unique_ptr<NAME_CONSTRAINTS, tls::FreedBy<NAME_CONSTRAINTS_free>>;
 using OwnedSerial = std::unique_ptr<BIGNUM, tls::FreedBy<BN_free>>;
 
@@ -36,14 +32,6 @@ std::string_view text_of(const ASN1_STRING* string) {
   // SAFETY: unsigned chars are read as chars.
   return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(string)),
           static_cast<size_t>(ASN1_STRING_length(string))};
-}
-
-// No NUL ends it early for one reader and not for another, and it is no text of another kind.
-bool is_host_text(std::string_view text) {
-  return !text.empty() && text.size() <= kNameBytesMax && std::ranges::all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '.' || c == '_' || c == '*';
-  });
 }
 
 void add_name(GENERAL_NAMES* to, int type, std::string_view bytes) {
@@ -83,8 +71,7 @@ OwnedNames names_for(const Wish& wish) {
     if (name->type == GEN_DNS ? !is_host_text(text) : text.size() != 4 && text.size() != 16) {
       continue;
     }
-    if (sk_GENERAL_NAME_num(out.get()) + 1 >= kLeafNamesMax ||
-        bytes + text.size() > kNamesBytesMax) {
+    if (sk_GENERAL_NAME_num(out.get()) + 1 >= kNamesMax || bytes + text.size() > kNamesBytesMax) {
       cut = true;
       break;
     }
@@ -116,10 +103,10 @@ OwnedName common_name(const std::string& name) {
 }
 
 // A subject that is our issuer's would make a leaf its own issuer in the eyes of its reader.
-bool is_mirrored(X509_NAME* subject, const X509* blank) {
+bool is_mirrored(const X509_NAME* subject, const X509_NAME* issuer) {
   const int bytes = i2d_X509_NAME(subject, nullptr);
-  return bytes > 0 && bytes <= kSubjectBytesMax &&
-         X509_NAME_cmp(subject, X509_get_issuer_name(blank)) != 0;
+  return bytes > 0 && static_cast<size_t>(bytes) <= kSubjectBytesMax &&
+         X509_NAME_cmp(subject, issuer) != 0;
 }
 
 void set_serial(X509* to) {
@@ -130,34 +117,14 @@ void set_serial(X509* to) {
   PENSTOCK_CHECK(number && BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(to)));
 }
 
-void extend(X509* certificate, const X509* issuer, int nid, const char* value) {
-  X509V3_CTX context;
-  // SAFETY: both are read only.
-  X509V3_set_ctx(&context, const_cast<X509*>(issuer), certificate, nullptr, nullptr, 0);
-  const OwnedExtension extension(X509V3_EXT_conf_nid(nullptr, &context, nid, value));
-  PENSTOCK_CHECK(extension && X509_add_ext(certificate, extension.get(), -1) == 1);
-}
-
-// Its signature is nobody's, and stands there for a certificate to be whole.
-tls::OwnedCertificate new_blank(const X509_NAME* issuer_name, const X509* issuer) {
-  tls::OwnedCertificate out(X509_new());
-  X509* const blank = out.get();
+OwnedExtension subject_key_id() {
+  tls::OwnedCertificate subject(X509_new());
   const tls::OwnedKey key = leaf_key();
-  PENSTOCK_CHECK(blank && X509_set_version(blank, X509_VERSION_3) == 1);
-  PENSTOCK_CHECK(X509_set_issuer_name(blank, issuer_name) == 1);
-  PENSTOCK_CHECK(X509_set_pubkey(blank, key.get()) == 1);
-  extend(blank, issuer, NID_basic_constraints, "critical,CA:FALSE");
-  extend(blank, issuer, NID_key_usage, "critical,digitalSignature");
-  extend(blank, issuer, NID_ext_key_usage, "serverAuth");
-  extend(blank, issuer, NID_subject_key_identifier, "hash");
-  // SAFETY: a getter.
-  if (issuer && X509_get0_subject_key_id(const_cast<X509*>(issuer))) {
-    extend(blank, issuer, NID_authority_key_identifier, "keyid");
-  }
-  ASN1_INTEGER_set(X509_get_serialNumber(blank), 1);
-  X509_gmtime_adj(X509_getm_notBefore(blank), 0);
-  X509_gmtime_adj(X509_getm_notAfter(blank), 0);
-  PENSTOCK_CHECK(X509_sign(blank, key.get(), EVP_sha256()) > 0);
+  PENSTOCK_CHECK(subject && X509_set_pubkey(subject.get(), key.get()) == 1);
+  X509V3_CTX context;
+  X509V3_set_ctx(&context, nullptr, subject.get(), nullptr, nullptr, 0);
+  OwnedExtension out(X509V3_EXT_conf_nid(nullptr, &context, NID_subject_key_identifier, "hash"));
+  PENSTOCK_CHECK(out);
   return out;
 }
 
@@ -195,17 +162,17 @@ bool covers(X509* certificate, const std::string& name) {
   return X509_check_host(certificate, name.data(), name.size(), kHostFlags, nullptr) == 1;
 }
 
-tls::OwnedKey leaf_key() {
-  static const tls::OwnedKey key(EVP_EC_gen("P-256"));
-  PENSTOCK_CHECK(key && EVP_PKEY_up_ref(key.get()) == 1);
-  return tls::OwnedKey(key.get());
-}
-
-Engraver::Engraver(const X509* issuer) : issuer_(X509_dup(issuer)), nobody_(EVP_EC_gen("P-256")) {
+Engraver::Engraver(const X509* issuer)
+    : issuer_(X509_dup(issuer)),
+      issuer_dates_(dates_of(issuer).value_or(Dates{})),
+      key_(leaf_key()),
+      nobody_(EVP_EC_gen("P-256")),
+      nobodys_name_(common_name("The origin's certificate is not good")),
+      of_issuer_(fixed_extensions(issuer)),
+      of_nobody_(fixed_extensions(nullptr)) {
   PENSTOCK_CHECK(issuer_ && nobody_);
-  issuer_dates_ = dates_of(issuer_.get()).value_or(Dates{});
-  blank_ = new_blank(X509_get_subject_name(issuer_.get()), issuer_.get());
-  blank_of_nobody_ = new_blank(common_name("The origin's certificate is not good").get(), nullptr);
+  of_issuer_.push_back(subject_key_id());
+  of_nobody_.push_back(subject_key_id());
 }
 
 // Within the issuer's own time, but for a leaf whose fault is that its time is over.
@@ -219,23 +186,29 @@ std::optional<Dates> Engraver::dates_for(const Wish& wish, time_t now) const {
   return out;
 }
 
-tls::OwnedCertificate Engraver::engrave(const X509* blank, const Wish& wish, const Dates& dates,
+tls::OwnedCertificate Engraver::engrave(bool by_issuer, const Wish& wish, const Dates& dates,
                                         bool name_alone) const {
-  tls::OwnedCertificate out(X509_dup(blank));
+  tls::OwnedCertificate out(X509_new());
   PENSTOCK_CHECK(out);
   X509* const leaf = out.get();
+  const X509_NAME* const issuer =
+      by_issuer ? X509_get_subject_name(issuer_.get()) : nobodys_name_.get();
+  PENSTOCK_CHECK(X509_set_version(leaf, X509_VERSION_3) == 1);
   set_serial(leaf);
+  PENSTOCK_CHECK(X509_set_issuer_name(leaf, issuer) == 1);
   PENSTOCK_CHECK(ASN1_TIME_set(X509_getm_notBefore(leaf), dates.from));
   PENSTOCK_CHECK(ASN1_TIME_set(X509_getm_notAfter(leaf), dates.until));
-  X509_NAME* const subject = name_alone ? nullptr : X509_get_subject_name(wish.origin.get());
-  PENSTOCK_CHECK(X509_set_subject_name(leaf, subject && is_mirrored(subject, blank)
-                                                 ? subject
-                                                 : common_name(wish.name).get()) == 1);
+  const X509_NAME* const subject = name_alone ? nullptr : X509_get_subject_name(wish.origin.get());
+  if (!subject || !is_mirrored(subject, issuer) || X509_set_subject_name(leaf, subject) != 1) {
+    PENSTOCK_CHECK(X509_set_subject_name(leaf, common_name(wish.name).get()) == 1);
+  }
+  PENSTOCK_CHECK(X509_set_pubkey(leaf, key_.get()) == 1);
+  for (const auto& extension : by_issuer ? of_issuer_ : of_nobody_) {
+    PENSTOCK_CHECK(X509_add_ext(leaf, extension.get(), -1) == 1);
+  }
   OwnedNames names = name_alone ? new_names() : names_for(wish);
   if (name_alone) add_own_name(names.get(), wish.name);
   add_names(leaf, names.get());
-  PENSTOCK_CHECK(i2d_re_X509_tbs(leaf, nullptr) >
-                 0);  // what OpenSSL has kept of the blank is stale
   return out;
 }
 
@@ -244,15 +217,22 @@ bool Engraver::permits(X509* leaf) const {
   const OwnedConstraints constraints(static_cast<NAME_CONSTRAINTS*>(
       X509_get_ext_d2i(issuer_.get(), NID_name_constraints, nullptr, nullptr)));
   if (!constraints) return true;
-  X509_get_extension_flags(leaf);  // has OpenSSL read its names, which it looks at below
-  return NAME_CONSTRAINTS_check(leaf, constraints.get()) == X509_V_OK;
+  // A copy, since OpenSSL remembers what it has read of its names, and of a certificate as a whole.
+  sign_by_nobody(leaf);
+  const tls::OwnedCertificate copy(X509_dup(leaf));
+  X509_get_extension_flags(copy.get());
+  return NAME_CONSTRAINTS_check(copy.get(), constraints.get()) == X509_V_OK;
+}
+
+void Engraver::sign_by_nobody(X509* leaf) const {
+  PENSTOCK_CHECK(X509_sign(leaf, nobody_.get(), EVP_sha256()) > 0);
 }
 
 tls::OwnedCertificate Engraver::by_issuer(const Wish& wish, const Dates& dates) const {
-  tls::OwnedCertificate out = engrave(blank_.get(), wish, dates, !wish.origin);
+  tls::OwnedCertificate out = engrave(true, wish, dates, !wish.origin);
   if (wish.fault == X509_V_OK && wish.origin && !permits(out.get()) &&
       covers(out.get(), wish.name)) {
-    out = engrave(blank_.get(), wish, dates, true);
+    out = engrave(true, wish, dates, true);
   }
   return out;
 }
@@ -263,16 +243,33 @@ std::optional<Engraver::Draft> Engraver::draft(const Wish& wish, time_t now) con
   if (wish.fault == X509_V_OK || is_of_dates(wish.fault) || is_of_names(wish.fault)) {
     if (dates) {
       tls::OwnedCertificate leaf = by_issuer(wish, *dates);
-      if (is_told_by(leaf.get(), wish, dates->has(now))) return Draft{std::move(leaf), false};
+      if (is_told_by(leaf.get(), wish, dates->has(now))) {
+        const X509_ALGOR* const algorithm = X509_get0_tbs_sigalg(leaf.get());
+        // SAFETY: it is a part of *leaf, which is not const.
+        PENSTOCK_CHECK(set_algorithm(const_cast<X509_ALGOR*>(algorithm), signer()));
+        std::string tbs = tbs_of(leaf.get());
+        return Draft{std::move(leaf), std::move(tbs)};
+      }
     }
     if (wish.fault == X509_V_OK) return std::nullopt;
   }
   tls::OwnedCertificate leaf =
-      engrave(blank_of_nobody_.get(), wish, dates.value_or(Dates{now - kDay, now + kForNameAlone}),
-              !wish.origin);
-  PENSTOCK_CHECK(X509_sign(leaf.get(), nobody_.get(), EVP_sha256()) > 0);
+      engrave(false, wish, dates.value_or(Dates{now - kDay, now + kForNameAlone}), !wish.origin);
+  sign_by_nobody(leaf.get());
   ERR_clear_error();
-  return Draft{std::move(leaf), true};
+  return Draft{std::move(leaf), {}};
+}
+
+bool Engraver::put_signature(Draft& draft, std::string_view signature) const {
+  const ASN1_BIT_STRING* bits = nullptr;
+  const X509_ALGOR* algorithm = nullptr;
+  X509_get0_signature(&bits, &algorithm, draft.certificate.get());
+  // SAFETY: both are parts of a certificate that is not const. OpenSSL has no function for it, and
+  // reading it anew would take 120 us, nearly all of it for the key that is in it.
+  auto* const into = const_cast<ASN1_BIT_STRING*>(bits);
+  into->flags = (into->flags & ~0x07) | ASN1_STRING_FLAG_BITS_LEFT;  // whole bytes
+  return set_algorithm(const_cast<X509_ALGOR*>(algorithm), signer()) &&
+         ASN1_STRING_set(into, signature.data(), static_cast<int>(signature.size())) == 1;
 }
 
 }  // namespace penstock::bump

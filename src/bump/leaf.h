@@ -8,8 +8,12 @@
 #include <ctime>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "bump/dates.h"
+#include "bump/form.h"
+#include "bump/leaf_key.h"
 #include "tls/owned.h"
 
 namespace penstock::bump {
@@ -28,10 +32,6 @@ struct Wish {
 // Whether `certificate` is for `name`, a host name or an address.
 bool covers(X509* certificate, const std::string& name);
 
-// The key of all leaves of this process: P-256, made when it is first asked for, never written
-// down. A reference of one's own.
-tls::OwnedKey leaf_key();
-
 class Engraver {
  public:
   // `issuer`: whose key will sign.
@@ -39,25 +39,33 @@ class Engraver {
 
   struct Draft {
     tls::OwnedCertificate certificate;
-    bool complete;  // signed by nobody whom anybody trusts; else for the issuer to sign
+    std::string tbs;  // for the issuer to sign; empty: nobody has signed it, whom anybody trusts
   };
   // A wish with a fault gets a certificate that has it for whoever looks: its dates where those are
   // wrong, its names where those are, and whatever else is wrong an issuer that nobody knows.
-  // Nothing: it is said to be good and is not for its name, or the issuer's time is over.
+  // Nothing: it is said to be good and is not for its name or not of this time, or the issuer's
+  // time is over.
   std::optional<Draft> draft(const Wish& wish, time_t now) const;
 
+  // Makes it whole. False: OpenSSL has no memory.
+  bool put_signature(Draft& draft, std::string_view signature) const;
+
  private:
-  tls::OwnedCertificate engrave(const X509* blank, const Wish& wish, const Dates& dates,
+  tls::OwnedCertificate engrave(bool by_issuer, const Wish& wish, const Dates& dates,
                                 bool name_alone) const;
   tls::OwnedCertificate by_issuer(const Wish& wish, const Dates& dates) const;
   std::optional<Dates> dates_for(const Wish& wish, time_t now) const;
   bool permits(X509* leaf) const;
+  void sign_by_nobody(X509* leaf) const;
+  const EVP_PKEY* signer() const { return X509_get0_pubkey(issuer_.get()); }
 
-  tls::OwnedCertificate issuer_;
-  Dates issuer_dates_;
-  tls::OwnedKey nobody_;                   // the key of an issuer that is no one's
-  tls::OwnedCertificate blank_;            // all that is the same in every leaf of the issuer
-  tls::OwnedCertificate blank_of_nobody_;  // likewise
+  const tls::OwnedCertificate issuer_;
+  const Dates issuer_dates_;
+  const tls::OwnedKey key_;
+  const tls::OwnedKey nobody_;  // the key of an issuer that is no one's
+  const OwnedName nobodys_name_;
+  std::vector<OwnedExtension> of_issuer_;
+  std::vector<OwnedExtension> of_nobody_;
 };
 
 }  // namespace penstock::bump

@@ -16,12 +16,15 @@ class Leaves : public Owned {
   tls::OwnedCertificate leaf(Wish wish, bool* of_nobody = nullptr) {
     const Engraver engraver(authority_.certificate());
     auto draft = engraver.draft(wish, now_);
-    if (of_nobody) *of_nobody = draft && draft->complete;
     if (!draft) return nullptr;
-    if (draft->complete) return std::move(draft->certificate);
-    const auto made = signet().sign(der_of(draft->certificate.get()));
-    EXPECT_TRUE(made) << (made ? "" : made.error());
-    return made ? certificate_of(*made) : nullptr;
+    if (of_nobody) *of_nobody = draft->tbs.empty();
+    if (!draft->tbs.empty()) {
+      const auto signature = signet().sign(draft->tbs);
+      EXPECT_TRUE(signature) << (signature ? "" : signature.error());
+      EXPECT_TRUE(signature && engraver.put_signature(*draft, *signature));
+    }
+    // As clients read it.
+    return certificate_of(der_of(draft->certificate.get()));
   }
   int verdict(X509* leaf, const std::string& name = kName) {
     return verdict_of(leaf, nullptr, authority_.certificate(), name);
@@ -155,7 +158,7 @@ TEST_F(Leaves, TakeABoundedNumberOfNamesAndTheOneThatIsAskedFor) {
   many += ", DNS:*.example.net";
   const auto made = leaf({"last.example.net", origin({.name = kName, .alternative = many})});
   ASSERT_NE(made, nullptr);
-  EXPECT_EQ(names_in(made.get()).size(), static_cast<size_t>(kLeafNamesMax));
+  EXPECT_EQ(names_in(made.get()).size(), static_cast<size_t>(kNamesMax));
   EXPECT_EQ(verdict(made.get(), "last.example.net"), X509_V_OK);
 }
 

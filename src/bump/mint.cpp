@@ -13,7 +13,6 @@
 
 #include "base/check.h"
 #include "bump/authority.h"
-#include "bump/der.h"
 #include "bump/signing_key.h"
 
 namespace penstock::bump {
@@ -74,7 +73,8 @@ class Mint::Order {
 };
 
 struct Mint::Opened {
-  uint64_t leaves_max;
+  uint64_t leaves;
+  Duration patience;
   Authority authority;
   std::unique_ptr<Keeper> keeper;
 };
@@ -87,15 +87,15 @@ bool Leaf::show(SSL* ssl) const {
 }
 
 std::expected<std::shared_ptr<Mint>, Faults> Mint::open(const config::Inspection& settings,
-                                                        Faults* warnings,
-                                                        const std::string& program) {
+                                                        Faults* warnings, const MintMeans& means) {
   Faults faults;
   auto authority = read_authority(settings.ca, "inspection.ca", faults, *warnings);
   Faults of_the_keeper;  // which says so when it has read the file
   judge_key_file(settings.key, "inspection.key", faults, of_the_keeper);
   if (!faults.empty()) return std::unexpected(std::move(faults));
   const KeyFiles files{settings.ca.value, settings.key.value, settings.passphrase_file.value};
-  auto keeper = std::make_unique<Keeper>(program, files, digest_of(authority->issuer.get()));
+  auto keeper = std::make_unique<Keeper>(means.program, files, digest_of(authority->issuer.get()),
+                                         means.signing_patience);
   std::string warning;
   if (const auto started = keeper->start(&warning); !started) {
     return std::unexpected(fault_of(settings, started.error()));
@@ -103,16 +103,18 @@ std::expected<std::shared_ptr<Mint>, Faults> Mint::open(const config::Inspection
   if (!warning.empty()) {
     warnings->push_back(fault_of(settings, {KeyFile::kKey, warning}).front());
   }
-  return std::make_shared<Mint>(Opened{settings.leaves, std::move(*authority), std::move(keeper)});
+  return std::make_shared<Mint>(
+      Opened{settings.leaves, means.patience, std::move(*authority), std::move(keeper)});
 }
 
 Mint::Mint(Opened opened)
-    : leaves_max_(opened.leaves_max),
+    : patience_(opened.patience),
       engraver_(opened.authority.issuer.get()),
       chain_(chain_of(opened.authority.shown)),
       no_chain_(chain_of({})),
       keeper_(std::move(opened.keeper)),
       back_off_(kBackOffLeast),
+      shelf_(opened.leaves),
       keeper_pid_(keeper_->pid()),
       clerk_([this] {
         pthread_setname_np(pthread_self(), "mint");
@@ -128,43 +130,21 @@ Mint::~Mint() {
   clerk_.join();
 }
 
-LeafPtr Mint::find(const std::string& key, time_t now) {
-  const auto found = by_key_.find(key);
-  if (found == by_key_.end()) return nullptr;
-  if (now > found->second->leaf->until) {
-    kept_.erase(found->second);
-    by_key_.erase(found);
-    return nullptr;
-  }
-  kept_.splice(kept_.begin(), kept_, found->second);
-  return found->second->leaf;
-}
-
-void Mint::keep(const std::string& key, LeafPtr leaf) {
-  if (leaves_max_ == 0) return;
-  if (kept_.size() >= leaves_max_) {
-    by_key_.erase(kept_.back().key);
-    kept_.pop_back();
-  }
-  kept_.push_front({key, std::move(leaf)});
-  by_key_.insert_or_assign(key, kept_.begin());
-}
-
 std::variant<LeafPtr, Mint::OrderPtr> Mint::ask(Wish wish, std::move_only_function<void()> ring) {
   const std::string key = key_of(wish);
   OrderPtr order;
   {
     const std::lock_guard lock(mutex_);
-    if (LeafPtr leaf = find(key, std::time(nullptr))) {
+    if (const LeafPtr* const leaf = shelf_.find(key, std::time(nullptr))) {
       ++counts_.cached;
-      return leaf;
+      return *leaf;
     }
     if (const auto found = open_.find(key); found != open_.end()) {
       ++counts_.coalesced;
       found->second->ringers.push_back(std::move(ring));
       return found->second;
     }
-    order = std::make_shared<Order>(std::move(wish), key, Clock::now() + kPatience);
+    order = std::make_shared<Order>(std::move(wish), key, Clock::now() + patience_);
     if (line_.size() < kWaitingMax) {
       order->ringers.push_back(std::move(ring));
       open_.emplace(key, order);
@@ -187,7 +167,7 @@ std::optional<Result<LeafPtr>> Mint::answer(const OrderPtr& order) const {
 Mint::Counts Mint::counts() const {
   const std::lock_guard lock(mutex_);
   Counts out = counts_;
-  out.in_cache = kept_.size();
+  out.in_cache = shelf_.size();
   out.waiting = open_.size();
   return out;
 }
@@ -217,7 +197,7 @@ void Mint::settle(Order& order, Result<LeafPtr> answer) {
     const std::lock_guard lock(mutex_);
     if (answer) {
       ++counts_.minted;
-      keep(order.key, *answer);
+      shelf_.put(order.key, *answer, (*answer)->until);
     } else {
       ++counts_.failed;
     }
@@ -238,12 +218,11 @@ Result<LeafPtr> Mint::fulfil(const Order& order) {
   }
   auto leaf = std::make_shared<Leaf>();
   leaf->key = leaf_key();
-  leaf->chain = draft->complete ? no_chain_ : chain_;
-  if (!draft->complete) {
-    const auto der = have_signed(der_of(draft->certificate.get()), order);
-    if (!der) return std::unexpected(der.error());
-    draft->certificate = certificate_of(*der);
-    if (!draft->certificate) return fail(Code::kMintFailed);
+  leaf->chain = draft->tbs.empty() ? no_chain_ : chain_;
+  if (!draft->tbs.empty()) {
+    const auto signature = have_signed(draft->tbs, order);
+    if (!signature) return std::unexpected(signature.error());
+    if (!engraver_.put_signature(*draft, *signature)) return fail(Code::kMintFailed);
   }
   const auto dates = dates_of(draft->certificate.get());
   // What is over already is shown for that.

@@ -7,12 +7,12 @@
 // line.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <expected>
 #include <functional>
-#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -27,6 +27,7 @@
 #include "base/time.h"
 #include "bump/keeper.h"
 #include "bump/leaf.h"
+#include "bump/shelf.h"
 #include "config/config.h"
 #include "observe/program_log.h"
 #include "tls/owned.h"
@@ -44,12 +45,16 @@ struct Leaf {
 };
 using LeafPtr = std::shared_ptr<const Leaf>;
 
+// What tests have otherwise.
+struct MintMeans {
+  std::string program = "/proc/self/exe";               // has the command keep-key
+  Duration patience = std::chrono::seconds(5);          // of an order, with a keeper that is away
+  Duration signing_patience = std::chrono::seconds(2);  // with one that does not answer
+};
+
 class Mint {
  public:
   static constexpr size_t kWaitingMax = 1024;
-  // So long an order waits for a keeper that must be started again.
-  static constexpr Duration kPatience = std::chrono::seconds(5);
-
   struct Counts {
     uint64_t minted = 0;
     uint64_t cached = 0;     // were there
@@ -62,11 +67,10 @@ class Mint {
   class Order;
   using OrderPtr = std::shared_ptr<Order>;
 
-  // Reads the owner's certificate, starts the keeper and has it read the key. `program` has the
-  // command keep-key.
-  static std::expected<std::shared_ptr<Mint>, Faults> open(
-      const config::Inspection& settings, Faults* warnings,
-      const std::string& program = "/proc/self/exe");
+  // Reads the owner's certificate, starts the keeper and has it read the key.
+  static std::expected<std::shared_ptr<Mint>, Faults> open(const config::Inspection& settings,
+                                                           Faults* warnings,
+                                                           const MintMeans& means = {});
   ~Mint();
   Mint(const Mint&) = delete;
   Mint& operator=(const Mint&) = delete;
@@ -81,18 +85,12 @@ class Mint {
   pid_t keeper() const;  // its process; 0: there is none just now
 
  private:
-  struct Kept {
-    std::string key;
-    LeafPtr leaf;
-  };
   struct Opened;
 
  public:
   explicit Mint(Opened opened);  // by open() alone
 
  private:
-  LeafPtr find(const std::string& key, time_t now);
-  void keep(const std::string& key, LeafPtr leaf);
   void serve();
   Result<LeafPtr> fulfil(const Order& order);
   Result<std::string> have_signed(const std::string& draft, const Order& order);
@@ -101,7 +99,7 @@ class Mint {
   void tell(observe::Level level, const std::string& trouble);
   void settle(Order& order, Result<LeafPtr> answer);
 
-  const uint64_t leaves_max_;
+  const Duration patience_;
   const Engraver engraver_;
   const std::shared_ptr<STACK_OF(X509)> chain_;
   const std::shared_ptr<STACK_OF(X509)> no_chain_;
@@ -117,8 +115,7 @@ class Mint {
   bool closed_ = false;  // guarded by mutex_, as is all below
   std::deque<OrderPtr> line_;
   std::unordered_map<std::string, OrderPtr> open_;  // in line, or the one that the clerk is at
-  std::list<Kept> kept_;                            // latest used first
-  std::unordered_map<std::string, std::list<Kept>::iterator> by_key_;
+  Shelf<LeafPtr> shelf_;
   Counts counts_;
   pid_t keeper_pid_ = 0;
 

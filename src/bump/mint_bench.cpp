@@ -7,8 +7,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
+#include <condition_variable>
 #include <filesystem>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,15 +47,21 @@ tls::OwnedCertificate certificate(const char* name, EVP_PKEY* key, bool authorit
 // The owner's files, for as long as the keeper reads them.
 class Owner {
  public:
-  explicit Owner(tls::OwnedKey key) : key_(std::move(key)) {
+  explicit Owner(tls::OwnedKey key)
+      : key_(std::move(key)), ca_(certificate("owner", key_.get(), true)) {
     std::filesystem::create_directories(directory_);
-    const auto ca = certificate("owner", key_.get(), true);
     const tls::OwnedBio file(BIO_new_file((directory_ / "ca").c_str(), "w"));
-    PEM_write_bio_X509(file.get(), ca.get());
+    PEM_write_bio_X509(file.get(), ca_.get());
     const tls::OwnedBio key_file(BIO_new_file((directory_ / "key").c_str(), "w"));
     PEM_write_bio_PrivateKey(key_file.get(), key_.get(), nullptr, nullptr, 0, nullptr, nullptr);
   }
   ~Owner() { std::filesystem::remove_all(directory_); }
+  KeyFiles files() const { return {directory_ / "ca", directory_ / "key", {}}; }
+  Keeper keeper() const {
+    std::string digest(32, '\0');
+    X509_digest(ca_.get(), EVP_sha256(), reinterpret_cast<unsigned char*>(digest.data()), nullptr);
+    return {"/proc/self/exe", files(), digest, std::chrono::seconds(10)};
+  }
   std::shared_ptr<Mint> open() const {
     config::Inspection settings;
     settings.ca.value = directory_ / "ca";
@@ -69,15 +76,21 @@ class Owner {
   const std::filesystem::path directory_ = std::filesystem::temp_directory_path() /
                                            ("penstock-mint-bench-" + std::to_string(::getpid()));
   tls::OwnedKey key_;
+  tls::OwnedCertificate ca_;
 };
 
 void wait_for(Mint& mint, Wish wish) {
-  std::atomic<bool> rung = false;
-  const auto there = mint.ask(std::move(wish), [&rung] {
+  std::mutex mutex;
+  std::condition_variable called;
+  bool rung = false;
+  const auto there = mint.ask(std::move(wish), [&] {
+    const std::lock_guard lock(mutex);
     rung = true;
-    rung.notify_one();
+    called.notify_one();
   });
-  if (there.index() == 1) rung.wait(false);
+  if (there.index() == 0) return;
+  std::unique_lock lock(mutex);
+  called.wait(lock, [&rung] { return rung; });
 }
 
 // Each order another name's: from the question to the answer, on the thread that asks.
@@ -132,6 +145,29 @@ void draft(benchmark::State& state) {
   for (auto _ : state) benchmark::DoNotOptimize(engraver.draft(wish, now));
 }
 BENCHMARK(draft);
+
+// The keeper's.
+void sign(benchmark::State& state) {
+  const Owner owner(tls::OwnedKey(EVP_EC_gen("P-256")));
+  std::string warning;
+  const auto signet = Signet::open(owner.files(), &warning);
+  const Engraver engraver(signet->certificate());
+  const Wish wish{"www.example.com", certificate("www.example.com", leaf_key().get(), false)};
+  const auto draft = engraver.draft(wish, std::time(nullptr));
+  for (auto _ : state) benchmark::DoNotOptimize(signet->sign(draft->tbs));
+}
+BENCHMARK(sign);
+
+// What the message to the keeper and back takes: it refuses at once.
+void keeper_round_trip(benchmark::State& state) {
+  const Owner owner(tls::OwnedKey(EVP_EC_gen("P-256")));
+  Keeper keeper = owner.keeper();
+  std::string warning;
+  PENSTOCK_CHECK(keeper.start(&warning));
+  std::string why;
+  for (auto _ : state) benchmark::DoNotOptimize(keeper.sign("nonsense", &why));
+}
+BENCHMARK(keeper_round_trip)->UseRealTime();
 
 }  // namespace
 }  // namespace penstock::bump

@@ -66,9 +66,12 @@ class Owned : public tls::Files {
     return out;
   }
   KeyFiles key_files() const { return {authority_.file(), authority_.key_file(), {}}; }
-  std::shared_ptr<Mint> open(const config::Inspection& settings) {
+  // As patient as a busy machine needs.
+  std::shared_ptr<Mint> open(const config::Inspection& settings,
+                             Duration patience = std::chrono::minutes(1),
+                             Duration signing_patience = std::chrono::minutes(1)) {
     Faults warnings;
-    auto mint = Mint::open(settings, &warnings);
+    auto mint = Mint::open(settings, &warnings, {kThisProgram, patience, signing_patience});
     EXPECT_TRUE(mint) << (mint ? "" : mint.error().front().message);
     return mint ? *mint : nullptr;
   }

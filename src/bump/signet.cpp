@@ -2,7 +2,6 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/x509v3.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -10,47 +9,36 @@
 #include <optional>
 #include <string_view>
 
-#include "base/secret.h"
+#include "base/bytes.h"
+#include "base/check.h"
 #include "bump/dates.h"
 #include "bump/der.h"
-#include "bump/names.h"
+#include "bump/draft.h"
+#include "bump/form.h"
+#include "bump/signing_key.h"
 #include "identity/read_file.h"
 
 namespace penstock::bump {
 namespace {
 
 constexpr size_t kFileBytesMax = 1024 * 1024;
-constexpr size_t kPassphraseBytesMax = 1024;
 constexpr int kSecurityBitsMin = 112;  // RSA with 2048 bits, any curve of 224
 
-using OwnedSerial = std::unique_ptr<BIGNUM, tls::FreedBy<BN_free>>;
+constexpr size_t kSignatureBytesMax = 1024;  // of RSA with 8192 bits
+
+using OwnedAlgorithm = std::unique_ptr<X509_ALGOR, tls::FreedBy<X509_ALGOR_free>>;
+using OwnedDigest = std::unique_ptr<EVP_MD_CTX, tls::FreedBy<EVP_MD_CTX_free>>;
+using OwnedTime = std::unique_ptr<ASN1_TIME, tls::FreedBy<ASN1_TIME_free>>;
 
 std::unexpected<Signet::Fault> fault(KeyFile file, std::string what) {
   return std::unexpected(Signet::Fault{file, std::move(what)});
 }
 
-tls::OwnedBio bio_of(const std::string& text) {
-  return tls::OwnedBio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
-}
-
-struct Passphrase {
-  std::string text;  // wiped by whoever holds it
-  bool asked = false;
-};
-
-// OpenSSL would ask the terminal.
-int say_passphrase(char* buffer, int size, int, void* passphrase) {
-  auto& [text, asked] = *static_cast<Passphrase*>(passphrase);
-  asked = true;
-  if (text.empty() || text.size() > static_cast<size_t>(size)) return -1;
-  std::ranges::copy(text, buffer);
-  return static_cast<int>(text.size());
-}
-
 std::expected<tls::OwnedCertificate, Signet::Fault> read_certificate(const std::string& path) {
   const auto text = identity::read_file(path, kFileBytesMax);
   if (!text) return fault(KeyFile::kCa, text.error());
-  tls::OwnedCertificate out(PEM_read_bio_X509(bio_of(*text).get(), nullptr, nullptr, nullptr));
+  const tls::OwnedBio bytes(BIO_new_mem_buf(text->data(), static_cast<int>(text->size())));
+  tls::OwnedCertificate out(PEM_read_bio_X509(bytes.get(), nullptr, nullptr, nullptr));
   if (!out) {
     return fault(KeyFile::kCa, "has no certificate in PEM form (-----BEGIN CERTIFICATE-----)");
   }
@@ -58,29 +46,11 @@ std::expected<tls::OwnedCertificate, Signet::Fault> read_certificate(const std::
 }
 
 std::expected<tls::OwnedKey, Signet::Fault> read_key(const KeyFiles& files) {
-  Passphrase passphrase;
-  if (!files.passphrase_file.empty()) {
-    auto text = identity::read_file(files.passphrase_file, kPassphraseBytesMax);
-    if (!text) return fault(KeyFile::kPassphrase, text.error());
-    passphrase.text = text->substr(0, text->find_first_of("\r\n"));
-    wipe(*text);
-    if (passphrase.text.empty()) return fault(KeyFile::kPassphrase, "has an empty first line");
-  }
-  auto text = identity::read_file(files.key, kFileBytesMax);
-  if (!text) return fault(KeyFile::kKey, text.error());
-  tls::OwnedKey key(
-      PEM_read_bio_PrivateKey(bio_of(*text).get(), nullptr, say_passphrase, &passphrase));
-  wipe(*text);
-  const bool had_none = passphrase.text.empty();
-  wipe(passphrase.text);
-  if (key) return key;
-  if (!passphrase.asked) {
-    return fault(KeyFile::kKey, "has no private key in PEM form (-----BEGIN PRIVATE KEY-----)");
-  }
-  if (had_none) {
-    return fault(KeyFile::kKey, "has a passphrase; name the file with it in passphrase_file");
-  }
-  return fault(KeyFile::kPassphrase, "does not have the passphrase of the key in " + files.key);
+  const auto passphrase = read_passphrase(files.passphrase_file);
+  if (!passphrase) return fault(KeyFile::kPassphrase, passphrase.error());
+  auto key = open_signing_key(files.key, *passphrase);
+  if (!key) return fault(KeyFile::kKey, key.error());
+  return std::move(*key);
 }
 
 std::string warning_of(const std::string& path) {
@@ -89,41 +59,29 @@ std::string warning_of(const std::string& path) {
   return "can be read by others than its owner; chmod 600 it";
 }
 
-// What a leaf is made of, each of it once. Not all of it has to be there, see below.
-bool knows_all_extensions(const X509* draft) {
-  constexpr std::array kKnown{NID_basic_constraints,
-                              NID_key_usage,
-                              NID_ext_key_usage,
-                              NID_subject_alt_name,
-                              NID_authority_key_identifier,
-                              NID_subject_key_identifier};
-  std::array<bool, kKnown.size()> seen{};
-  for (int i = 0; i < X509_get_ext_count(draft); ++i) {
-    const int nid = OBJ_obj2nid(X509_EXTENSION_get_object(X509_get_ext(draft, i)));
-    const auto found = std::ranges::find(kKnown, nid);
-    if (found == kKnown.end()) return false;
-    bool& before = seen[static_cast<size_t>(found - kKnown.begin())];
-    if (before) return false;
-    before = true;
-  }
-  return true;
+OwnedAlgorithm new_algorithm(const EVP_PKEY* key) {
+  OwnedAlgorithm out(X509_ALGOR_new());
+  PENSTOCK_CHECK(out);
+  if (!set_algorithm(out.get(), key)) out.reset();
+  return out;
 }
 
-bool has_good_names(const X509* draft) {
-  const OwnedNames names = names_of(draft);
-  const int count = names ? sk_GENERAL_NAME_num(names.get()) : 0;
-  for (int i = 0; i < count; ++i) {
-    const int type = sk_GENERAL_NAME_value(names.get(), i)->type;
-    if (type != GEN_DNS && type != GEN_IPADD) return false;
+std::optional<Dates> dates_of(const DraftFields& draft) {
+  std::array<std::optional<time_t>, 2> out;
+  for (size_t i = 0; i < 2; ++i) {
+    const unsigned char* bytes = draft.validity[i].data();
+    const OwnedTime time(
+        d2i_ASN1_TIME(nullptr, &bytes, static_cast<long>(draft.validity[i].size())));
+    if (time) out[i] = seconds_of(time.get());
   }
-  return count > 0 && count <= kLeafNamesMax;
+  if (!out[0] || !out[1]) return std::nullopt;
+  return Dates{*out[0], *out[1]};
 }
 
-// At least 64 bits of chance (so that nobody finds two drafts with one digest), at most 20 bytes.
-bool has_good_serial(const X509* draft) {
-  const OwnedSerial serial(ASN1_INTEGER_to_BN(X509_get0_serialNumber(draft), nullptr));
-  const int bytes = serial ? BN_num_bytes(serial.get()) : 0;
-  return bytes >= 8 && bytes <= 20 && BN_is_negative(serial.get()) == 0;
+// RFC 5280 section 4.2.1.2: SHA-1, of whatever; it helps to find an issuer, which no leaf is.
+bool has_subject_key_id(std::string_view extension) {
+  constexpr std::string_view kHead("\x30\x1d\x06\x03\x55\x1d\x0e\x04\x16\x04\x14", 11);
+  return extension.size() == kHead.size() + 20 && extension.starts_with(kHead);
 }
 
 }  // namespace
@@ -138,40 +96,52 @@ std::expected<Signet, Signet::Fault> Signet::open(const KeyFiles& files, std::st
     ERR_clear_error();
     return fault(KeyFile::kKey, "does not belong to the first certificate in " + files.ca);
   }
-  if (EVP_PKEY_get_security_bits(key->get()) < kSecurityBitsMin) {
-    return fault(KeyFile::kKey, "is too short to be safe; RSA takes 2048 bits, P-256 is better");
+  if (EVP_PKEY_get_security_bits(key->get()) < kSecurityBitsMin ||
+      EVP_PKEY_get_size(key->get()) > static_cast<int>(kSignatureBytesMax)) {
+    return fault(KeyFile::kKey,
+                 "is too short to be safe, or endless; P-256 is best, and RSA takes "
+                 "2048 to 8192 bits");
+  }
+  if (!new_algorithm(key->get())) {
+    return fault(KeyFile::kKey,
+                 "is of a kind that is not taken: there are EC (P-256 is best), RSA "
+                 "and Ed25519");
   }
   *warning = warning_of(files.key);
   return Signet(std::move(*certificate), std::move(*key));
 }
 
-// The words of a log line: "the key keeper does not sign it: ...".
-const char* Signet::why_not(X509* draft) const {
-  if (X509_get_version(draft) != X509_VERSION_3) return "it is no X.509 v3";
-  if (!knows_all_extensions(draft)) return "it has an extension that no leaf has, or one twice";
-  const uint32_t flags = X509_get_extension_flags(draft);
-  if ((flags & EXFLAG_INVALID) != 0) return "an extension cannot be read";
-  if ((flags & EXFLAG_BCONS) == 0 || (flags & EXFLAG_CA) != 0) return "it is not CA:FALSE";
-  if ((flags & EXFLAG_XKUSAGE) == 0 || X509_get_extended_key_usage(draft) != XKU_SSL_SERVER) {
-    return "it is not for servers of TLS alone";
+Signet::Signet(tls::OwnedCertificate certificate, tls::OwnedKey key)
+    : certificate_(std::move(certificate)), key_(std::move(key)) {
+  issuer_ = der_by<const X509_NAME>(i2d_X509_NAME, X509_get_subject_name(certificate_.get()));
+  algorithm_ = der_by<const X509_ALGOR>(i2d_X509_ALGOR, new_algorithm(key_.get()).get());
+  for (const auto& extension : fixed_extensions(certificate_.get())) {
+    extensions_ += der_by<const X509_EXTENSION>(i2d_X509_EXTENSION, extension.get());
   }
-  if ((flags & EXFLAG_KUSAGE) == 0 || X509_get_key_usage(draft) != KU_DIGITAL_SIGNATURE) {
-    return "its key is for more than a TLS handshake";
+  public_key_ =
+      der_by<const X509_PUBKEY>(i2d_X509_PUBKEY, X509_get_X509_PUBKEY(certificate_.get()));
+}
+
+const char* Signet::why_not(std::string_view draft) const {
+  const auto fields = read_draft(bytes_of(draft));
+  if (!fields) return "it is no leaf of ours";
+  if (text_of(fields->issuer) != issuer_) return "its issuer is another";
+  if (text_of(fields->algorithm) != algorithm_) return "it is to be signed in another way";
+  const std::string_view extensions = text_of(fields->extensions);
+  if (!extensions.starts_with(extensions_) ||
+      !has_subject_key_id(extensions.substr(extensions_.size()))) {
+    return "its extensions are not those of a leaf";
   }
-  const X509_NAME* const ours = X509_get_subject_name(certificate_.get());
-  if (X509_NAME_cmp(X509_get_issuer_name(draft), ours) != 0) return "its issuer is another";
-  if (X509_NAME_cmp(X509_get_subject_name(draft), ours) == 0) return "its subject is its issuer";
-  if (!has_good_serial(draft)) return "its serial number is too short or too long";
-  if (!has_good_names(draft)) return "its names are none, too many, or of hosts and of others";
-  const EVP_PKEY* const key = X509_get0_pubkey(draft);
-  char group[32] = "";
-  if (!key || EVP_PKEY_get_group_name(key, group, sizeof(group), nullptr) != 1 ||
-      std::string_view(group) != "prime256v1") {
-    return "its key is none of P-256";
+  const unsigned char* bytes = fields->subject.data();
+  const OwnedName subject(
+      d2i_X509_NAME(nullptr, &bytes, static_cast<long>(fields->subject.size())));
+  if (!subject) return "its subject cannot be read";
+  if (X509_NAME_cmp(subject.get(), X509_get_subject_name(certificate_.get())) == 0) {
+    return "its subject is its issuer";
   }
-  if (EVP_PKEY_eq(key, key_.get()) == 1) return "its key is the owner's";
-  const auto dates = dates_of(draft);
-  const auto limit = dates_of(certificate_.get());
+  if (text_of(fields->key) == public_key_) return "its key is the owner's";
+  const auto dates = dates_of(*fields);
+  const auto limit = bump::dates_of(certificate_.get());
   if (!dates || !limit || dates->from > dates->until) return "its dates make no sense";
   if (dates->until - dates->from > kValidityMax) return "it is valid for more than 398 days";
   if (dates->until > limit->until) return "it is valid for longer than its issuer";
@@ -179,20 +149,20 @@ const char* Signet::why_not(X509* draft) const {
 }
 
 std::expected<std::string, const char*> Signet::sign(std::string_view draft) const {
-  if (draft.size() > kLeafBytesMax) return std::unexpected("it is too large");
-  const tls::OwnedCertificate leaf = certificate_of(draft);
-  if (!leaf) return std::unexpected("it is no certificate in DER form");
-  const char* const reason = why_not(leaf.get());
+  const char* const reason = why_not(draft);
   ERR_clear_error();
   if (reason) return std::unexpected(reason);
-  // Names are compared as people read them; what is written is ours to the byte.
-  X509_set_issuer_name(leaf.get(), X509_get_subject_name(certificate_.get()));
-  const bool hashes_itself =
-      EVP_PKEY_is_a(key_.get(), "ED25519") == 1 || EVP_PKEY_is_a(key_.get(), "ED448") == 1;
-  const bool made = X509_sign(leaf.get(), key_.get(), hashes_itself ? nullptr : EVP_sha256()) > 0;
+  const OwnedDigest digest(EVP_MD_CTX_new());
+  const bool hashes_itself = EVP_PKEY_is_a(key_.get(), "ED25519") == 1;
+  std::array<unsigned char, kSignatureBytesMax> out;
+  size_t size = out.size();
+  const bool made =
+      EVP_DigestSignInit(digest.get(), nullptr, hashes_itself ? nullptr : EVP_sha256(), nullptr,
+                         key_.get()) == 1 &&
+      EVP_DigestSign(digest.get(), out.data(), &size, bytes_of(draft).data(), draft.size()) == 1;
   ERR_clear_error();
   if (!made) return std::unexpected("OpenSSL fails to sign it");
-  return der_of(leaf.get());
+  return std::string(text_of({out.data(), size}));
 }
 
 }  // namespace penstock::bump

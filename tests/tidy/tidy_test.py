@@ -214,8 +214,9 @@ IN_THE_PROGRAM = [
     (r"\bstd::regex\b", "recursive: a long line overflows the stack", ()),
     (r"(?<!\w)new\s+[A-Za-z_(:]", "an owner is missing: make_unique", ("base", "loop")),
     (r"(?<![\w_])delete\s+[A-Za-z_(*:]", "an owner is missing: make_unique", ("base", "loop")),
-    (r"\bstd::(thread|jthread|async)\b", "threads are made in server/, observe/ and load/",
-     ("server", "observe", "load")),  # load: --threads, and one that waits for signals
+    (r"\bstd::(thread|jthread|async)\b", "threads are made in server/, observe/, load/ and bump/",
+     # load: --threads, and one that waits for signals; bump: a mint's clerk
+     ("server", "observe", "load", "bump")),
     (r"(?<![\w>])::(recv|send|recvmsg|sendmsg|splice|accept4?|connect|bind|listen|socket|shutdown"
      r"|epoll_\w+|getsockopt|setsockopt|pipe2?|eventfd)\s*\(", "belongs into sys/calls", ("sys",)),
     (r"\b(sleep|usleep|nanosleep|sleep_for|sleep_until)\s*\(", "a wait has a deadline and a reason",
