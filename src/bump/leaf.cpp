@@ -179,7 +179,11 @@ Engraver::Engraver(const X509* issuer)
 std::optional<Dates> Engraver::dates_for(const Wish& wish, time_t now) const {
   const auto mirrored = wish.origin ? dates_of(wish.origin.get()) : std::nullopt;
   Dates out = shortened(mirrored.value_or(Dates{now - kDay, now + kForNameAlone}), now);
-  if (wish.fault == X509_V_ERR_CERT_HAS_EXPIRED && out.until < now) return out;
+  if (wish.fault == X509_V_ERR_CERT_HAS_EXPIRED && out.until < now) {
+    // One that ended before it began has expired all the same; the keeper signs none such.
+    if (out.from > out.until) out.from = out.until - kDay;
+    return out;
+  }
   out.from = std::max(out.from, issuer_dates_.from);
   out.until = std::min(out.until, issuer_dates_.until);
   if (out.from > out.until) return std::nullopt;
