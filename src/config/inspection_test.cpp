@@ -121,7 +121,7 @@ TEST(InspectionKeys, WithoutACaThereIsNothingToInspectWith) {
   const std::string said = report(
       "listeners: [{address: 127.0.0.1:3128}]\n"
       "policy: {rules: [{name: all, allow: [\"*:443\"], inspect: true}]}\n");
-  EXPECT_THAT(said, HasSubstr("f:2:54: inspect: rule \"all\" reads tunnels"));
+  EXPECT_THAT(said, HasSubstr("f:2:57: inspect: rule \"all\" reads tunnels"));
   EXPECT_THAT(said, HasSubstr("penstock ca init"));
   EXPECT_THAT(report("listeners: [{address: 127.0.0.1:3128}]\ninspection: {ca: /a}\n"),
               HasSubstr("key \"key\" is missing"));
@@ -140,11 +140,11 @@ TEST(InspectionKeys, EveryFaultHasItsPlace) {
     const char* said;
   };
   constexpr Wrong kTable[] = {
-      {"false", "3:45: policy.rules[0].inspect: found \"false\"; expected true, or a mapping"},
+      {"false", "3:46: policy.rules[0].inspect: found \"false\"; expected true, or a mapping"},
       {"[a]", "inspect: found a list"},
       {"{excpet: [a.example]}", "unknown key \"excpet\"; did you mean \"except\"?"},
       {"{except: []}", "inspect.except: the list is empty"},
-      {"{except: [\"a.example:443\"]}", "3:55: except: \"a.example:443\" is more than a host"},
+      {"{except: [\"a.example:443\"]}", "3:56: except: \"a.example:443\" is more than a host"},
       {"{except_file: hosts}", "the path of a file from the root on"},
       {"{origin_faults: ignore}", "expected refuse or mimic"},
       {"{on_pinned: tunnel}", "expected report, or a mapping such as {tunnel_after: 3}"},
@@ -157,13 +157,13 @@ TEST(InspectionKeys, EveryFaultHasItsPlace) {
       {"{http: {allow: [{body_over: 1MiB}]}}", "allow[0].body_over: is for deny"},
       {"{http: {deny: [{body_max: 1MiB}]}}", "deny[0].body_max: is for allow"},
       {"{http: {deny: [{body_over: 5}]}}", "a whole number with a unit"},
-      {"{http: {deny: [{paths: [\"/a?b\"]}]}}", "3:68: paths: \"/a?b\" has a query"},
+      {"{http: {deny: [{paths: [\"/a?b\"]}]}}", "3:70: paths: \"/a?b\" has a query"},
       {"{http: {deny: [{headers: {}}]}}", "expected names and globs"},
       {"{set_headers: {}}", "expected names and values"},
       {"{set_headers: {X-A: [1]}}", "set_headers.X-A: expected a value"},
       {"{set_headers: {X-A: {}}}", "key \"file\" is missing"},
       {"{set_headers: {Host: a}}", "the proxy writes itself"},
-      {"{set_headers: {X-A: \"\"}}", "3:65: set_headers: what X-A is set to is no value"},
+      {"{set_headers: {X-A: \"\"}}", "3:66: set_headers: what X-A is set to is no value"},
       {"{remove_headers: [Content-Length]}", "the proxy writes itself"},
   };
   for (const Wrong& wrong : kTable) {
