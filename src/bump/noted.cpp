@@ -1,5 +1,6 @@
 #include "bump/noted.h"
 
+#include <memory>
 #include <utility>
 
 #include "base/check.h"
@@ -8,7 +9,7 @@ namespace penstock::bump {
 namespace {
 
 void free_text(void*, void* text, CRYPTO_EX_DATA*, int, long, void*) {
-  delete static_cast<std::string*>(text);
+  const std::unique_ptr<std::string> gone(static_cast<std::string*>(text));
 }
 
 int place() {
@@ -20,7 +21,8 @@ int place() {
 
 void note(SSL* ssl, std::string text) {
   free_text(nullptr, SSL_get_ex_data(ssl, place()), nullptr, 0, 0, nullptr);
-  PENSTOCK_CHECK(SSL_set_ex_data(ssl, place(), new std::string(std::move(text))) == 1);
+  auto owned = std::make_unique<std::string>(std::move(text));
+  PENSTOCK_CHECK(SSL_set_ex_data(ssl, place(), owned.release()) == 1);
 }
 
 const std::string& noted(const SSL* ssl) {

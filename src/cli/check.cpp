@@ -4,10 +4,8 @@
 
 #include "base/counted.h"
 #include "cli/commands.h"
-#include "bump/inspector.h"
 #include "config/config.h"
-#include "tls/client_context.h"
-#include "tls/server_context.h"
+#include "server/tls_files.h"
 
 namespace penstock::cli {
 
@@ -29,19 +27,8 @@ int check(const CheckOptions& options) {
   const auto config = config::load(options.config);
   if (!config) return refuse(config.error(), options.config);
   Faults warnings = (*config)->warnings;
-  const auto tls =
-      tls::open_server_contexts(**config, std::make_shared<tls::TicketKeys>(), &warnings);
-  const auto parents = tls::open_client_context(**config, &warnings);
-  const auto inspector =
-      bump::open_inspector(**config, std::make_shared<bump::Pinned>(), &warnings);
-  Faults faults;
-  const auto collect = [&faults](const auto& opened) {
-    if (!opened) faults.insert(faults.end(), opened.error().begin(), opened.error().end());
-  };
-  collect(tls);
-  collect(parents);
-  collect(inspector);
-  if (!faults.empty()) return refuse(faults, options.config);
+  const auto opened = server::open_tls_files(**config, {}, &warnings);
+  if (!opened) return refuse(opened.error(), options.config);
   for (const Fault& warning : warnings) {
     fmt::print(stderr, "warning: {}", config::describe({warning}, options.config));
   }

@@ -161,23 +161,19 @@ session::SituationPtr Server::situation_for(config::Snapshot config) const {
   if (config->admin) surroundings.listeners.push_back(sockets_.admin_address);
   surroundings.addresses = own_addresses_.last_known();
   return std::make_shared<const session::Situation>(std::move(config), std::move(surroundings),
-                                                    tls_, parents_tls_, inspector_);
+                                                    tls_.listeners, tls_.parents, tls_.inspector);
 }
 
-// All certificates, of all listeners, towards parents and for inspection, or those in force stay.
+// All of them, or those in force stay.
 bool Server::open_tls(const config::Config& config) {
   Faults warnings;
-  auto opened = tls::open_server_contexts(config, ticket_keys_, &warnings);
-  auto parents = tls::open_client_context(config, &warnings);
-  auto inspector = bump::open_inspector(config, pinned_, &warnings);
-  if (!opened) say_faults(Level::kError, opened.error(), config.file);
-  if (!parents) say_faults(Level::kError, parents.error(), config.file);
-  if (!inspector) say_faults(Level::kError, inspector.error(), config.file);
-  if (!opened || !parents || !inspector) return false;
+  auto opened = open_tls_files(config, tls_kept_, &warnings);
+  if (!opened) {
+    say_faults(Level::kError, opened.error(), config.file);
+    return false;
+  }
   say_faults(Level::kWarning, warnings, config.file);
   tls_ = std::move(*opened);
-  parents_tls_ = std::move(*parents);
-  inspector_ = std::move(*inspector);
   return true;
 }
 
@@ -364,7 +360,7 @@ loop::Task<admin::Snapshot> Server::snapshot() {
   out.logins_waiting = desk_.waiting();
   out.logins_known = desk_.verified();
   if (config_->identity) out.key_sources = config_->identity->key_facts(Clock::now());
-  if (inspector_) out.mint = inspector_->mint->counts();
+  if (tls_.inspector) out.mint = tls_.inspector->mint->counts();
   out.memory = watch_->memory();
   out.memory_short = door_->memory_short();
   out.local_ports = ports_.room();

@@ -14,7 +14,6 @@
 #include "admission/room.h"
 #include "admission/routes.h"
 #include "bpf/dial_clock.h"
-#include "bump/inspector.h"
 #include "config/config.h"
 #include "identity/desk.h"
 #include "loop/loop.h"
@@ -23,11 +22,10 @@
 #include "server/clerks.h"
 #include "server/own_addresses.h"
 #include "server/sockets.h"
+#include "server/tls_files.h"
 #include "server/watch.h"
 #include "server/worker_thread.h"
 #include "sys/memory.h"
-#include "tls/client_context.h"
-#include "tls/server_context.h"
 
 namespace penstock::server {
 
@@ -82,11 +80,8 @@ class Server final : public admin::Controls {
   std::optional<sys::MemoryGroup> memory_group_;
   std::unique_ptr<observe::LineSink> log_;
   OpenSockets sockets_;
-  const std::shared_ptr<tls::TicketKeys> ticket_keys_ = std::make_shared<tls::TicketKeys>();
-  std::vector<tls::ServerContextPtr> tls_;  // by listener, of the configuration in force
-  tls::ClientContextPtr parents_tls_;       // of the same
-  bump::InspectorPtr inspector_;            // of the same
-  const std::shared_ptr<bump::Pinned> pinned_ = std::make_shared<bump::Pinned>();
+  const TlsKept tls_kept_;
+  TlsFiles tls_;  // of the configuration in force
   OwnAddresses own_addresses_;
   std::unique_ptr<admission::Door> door_;
   admission::Quotas quotas_;
