@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import signal
 import socket
 import ssl
@@ -619,6 +620,49 @@ def test_the_key_keeper_may_die(penstock, setting, owner, origin, authority):
     tls = inside(proxy, "other.test", more.port, owner.context())
     assert ask(tls, get_at(more, name="other.test"))[0] == 200
     assert keepers(proxy), "there is another"
+
+
+def memory_of(pid):
+    """All that a process can read and write, piece by piece."""
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for line in maps:
+            where, rights = line.split()[:2]
+            if "r" not in rights or line.rstrip().endswith(("[vvar]", "[vsyscall]")):
+                continue
+            begin, end = (int(part, 16) for part in where.split("-"))
+            with contextlib.suppress(OSError):
+                memory.seek(begin)
+                yield memory.read(end - begin)
+
+
+@pytest.mark.release_only  # a sanitizer's shadow takes terabytes of addresses
+def test_the_proxys_memory_never_has_the_key(penstock, setting, owner, origin):
+    proxy, server = penstock(setting()), origin()
+    tls = inside(proxy, "app.test", server.port, owner.context())
+    assert ask(tls, get_at(server))[0] == 200
+    text = subprocess.run(["openssl", "pkey", "-in", owner.key, "-noout", "-text"], check=True,
+                          capture_output=True, text=True).stdout
+    scalar, point = (bytes.fromhex(re.sub(r"[^0-9a-f]", "", part)) for part in
+                     re.search(r"priv:(.*)pub:(.*)ASN1", text, re.S).groups())
+    scalar = scalar.rjust(32, b"\0")[-32:]
+    pem = b"".join(owner.key.read_bytes().splitlines()[1:-1])
+    seen = {"the public key": False}
+    for piece in memory_of(proxy.process.pid):
+        assert scalar not in piece and scalar[::-1] not in piece
+        assert pem[:60] not in piece.replace(b"\n", b"")
+        seen["the public key"] |= point in piece or point[1:33] in piece
+    assert seen["the public key"], "or this search would find nothing whatever there was"
+
+
+def test_a_key_log_is_for_its_owner_alone_and_said(penstock, setting, owner, origin, tmp_path):
+    log = tmp_path / "keys"
+    proxy, server = penstock(setting(key_log=str(log))), origin()
+    assert "key_log" in proxy.stderr()
+    tls = inside(proxy, "app.test", server.port, owner.context())
+    assert ask(tls, get_at(server))[0] == 200
+    assert log.stat().st_mode & 0o777 == 0o600
+    secrets = re.findall(r"^CLIENT_TRAFFIC_SECRET_0 ([0-9a-f]{64}) ", log.read_text(), re.M)
+    assert len(set(secrets)) == 2, "the client's side, and the origin's"
 
 
 def test_a_reload_ends_what_is_to_be_read_no_longer(penstock, setting, owner, origin):
