@@ -68,6 +68,7 @@ SysResult<Child> Child::start(const std::string& program,
   Fd ours(ends[0]);
   const Fd theirs(ends[1]);
   std::vector<char*> pointers;
+  pointers.reserve(arguments.size() + 1);
   // SAFETY: posix_spawn() changes none of them.
   for (const auto& argument : arguments) pointers.push_back(const_cast<char*>(argument.c_str()));
   pointers.push_back(nullptr);
