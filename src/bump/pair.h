@@ -34,7 +34,7 @@ enum class Recovered : uint8_t {
 class PairChange {
  public:
   // In words of their own where it fails: "/etc/…/ca.key: …".
-  static std::expected<PairChange, std::string> begin(const PairFiles& files);
+  static std::expected<PairChange, std::string> begin(const PairFiles& named);
   PairChange(PairChange&& other) noexcept;
   PairChange& operator=(PairChange&&) = delete;
   ~PairChange();

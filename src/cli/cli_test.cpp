@@ -89,14 +89,15 @@ TEST(CommandLine, WithAnUnknownCommandOrOptionIsAUsageError) {
 
 TEST(CommandLine, NamesTheCommandsThereAre) {
   EXPECT_EQ(penstock({"frobnicate"}).err,
-            "no command \"frobnicate\"; there are run, check, explain, plan, probe, load, trace "
-            "and version "
+            "no command \"frobnicate\"; there are run, check, explain, plan, probe, load, trace, "
+            "ca and version "
             "(--help says more)\n");
 }
 
 TEST(CommandLine, HelpsWithEveryCommand) {
   EXPECT_EQ(penstock({"--help"}).status, 0);
-  for (const char* command : {"run", "check", "explain", "plan", "probe", "load", "version"}) {
+  for (const char* command :
+       {"run", "check", "explain", "plan", "probe", "load", "ca", "version"}) {
     const Ran ran = penstock({command, "--help"});
     EXPECT_EQ(ran.status, 0) << command;
     EXPECT_THAT(ran.out, HasSubstr(command));
