@@ -48,14 +48,14 @@ std::string edit_head(std::string_view head, const FieldEdits& edits) {
   out.reserve(head.size() + 256);
   out += head.substr(0, fields_at);
   std::string_view lines = head.substr(fields_at, head.size() - fields_at - kLineEnd.size());
-  const char* start = lines.data();
-  for (Field field; take_field(lines, field); start = lines.data()) {
-    if (!goes(field.name, edits)) out.append(start, lines.data());
+  Field field;
+  for (std::string_view from = lines; take_field(lines, field); from = lines) {
+    if (!goes(field.name, edits)) out += from.substr(0, from.size() - lines.size());
   }
-  for (const FieldEdits::Set& field : edits.set) {
-    out += field.name;
+  for (const FieldEdits::Set& set : edits.set) {
+    out += set.name;
     out += ": ";
-    out += field.value;
+    out += set.value;
     out += kLineEnd;
   }
   out += kLineEnd;
