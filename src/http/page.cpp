@@ -112,6 +112,7 @@ struct Written {
   const ErrorFacts* cause;  // null: none
   std::string_view host;
   std::string_view id;
+  std::string_view fault;
 };
 
 std::string html_of(const Written& what) {
@@ -129,6 +130,7 @@ std::string html_of(const Written& what) {
   append_row(out, "Told by", "the proxy, penstock; not the site");
   append_row(out, "Because of", who);
   append_row(out, "Reason", what.facts.word, true);
+  append_row(out, "Found", what.fault);
   append_row(out, "Status", std::to_string(what.facts.status));
   append_row(out, "Log line", what.id, true);
   ((out += "</dl>\n") += kInspected) += kBack;
@@ -151,6 +153,7 @@ std::string json_of(const Written& what) {
   if (what.cause) json.field("cause", what.cause->word);
   if (!what.host.empty()) json.field("host", what.host);
   if (!what.id.empty()) json.field("id", what.id);
+  if (!what.fault.empty()) json.field("found", what.fault);
   json.field("inspected", true).end_object();
   out += '\n';
   return out;
@@ -213,7 +216,8 @@ bool prefers_html(std::string_view accept) {
 std::string refusal_page(const Error& error, const PageDetails& details) {
   const auto& cause = details.refusal.cause;
   const Written what{error.facts(), cause ? &facts(*cause) : nullptr,
-                     details.host.substr(0, kHostBytesMax), details.id.substr(0, kIdBytesMax)};
+                     details.host.substr(0, kHostBytesMax), details.id.substr(0, kIdBytesMax),
+                     details.fault};
   const bool html = prefers_html(details.accept);
   const std::string text = html ? html_of(what) : json_of(what);
   return refusal_with(error, details.refusal,

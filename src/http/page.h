@@ -20,6 +20,7 @@ struct PageDetails {
   std::string_view accept{};  // of the request; of several fields, the first
   std::string_view host{};    // of the tunnel
   std::string_view id{};      // of the request's log line, so that it can be found
+  std::string_view fault{};   // of the origin's certificate, in OpenSSL's words
   bool head = false;          // the method is HEAD
   RefusalDetails refusal{};   // when to come back, and so on
 };

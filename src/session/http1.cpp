@@ -87,9 +87,11 @@ class Http1 final : public Entrance {
   // Who asks inside a tunnel is no proxy's client, as far as it knows.
   static std::string page(const Connection& c, const http::RefusalDetails& details) {
     const std::string id = log_id(c);
+    const bool faulty = c.story.error->code == Code::kOriginCertificate && c.inside->fault;
     return http::refusal_page(*c.story.error, {.accept = accepts(c),
                                                .host = c.inside->target.host,
                                                .id = id,
+                                               .fault = faulty ? c.inside->fault : "",
                                                .head = asks_for_head(c),
                                                .refusal = details});
   }
