@@ -3,6 +3,7 @@
 #include <openssl/err.h>
 #include <openssl/ocsp.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -46,6 +47,18 @@ bool is_revoked(SSL* ssl, const unsigned char* bytes, long size) {
       OCSP_resp_find_status(answer.get(), id.get(), &status, nullptr, nullptr, &from, &until) == 1;
   return found && status == V_OCSP_CERTSTATUS_REVOKED &&
          OCSP_check_validity(from, until, kClockSkewSeconds, -1) == 1;
+}
+
+// Nobody is an origin by a certificate of ours: where the owner's root is among the system's, as it
+// should be on clients, a leaf that was made for somebody else would be good here.
+void drop_our_own(std::vector<tls::OwnedCertificate>& trusted, const Located<std::string>& ca) {
+  Faults unreadable;  // the mint says so
+  const auto ours = tls::read_certificates(ca, "inspection.ca", unreadable);
+  std::erase_if(trusted, [&ours](const tls::OwnedCertificate& root) {
+    return std::ranges::any_of(ours, [&root](const tls::OwnedCertificate& own) {
+      return EVP_PKEY_eq(X509_get0_pubkey(own.get()), X509_get0_pubkey(root.get())) == 1;
+    });
+  });
 }
 
 }  // namespace
@@ -144,6 +157,7 @@ OriginsPtr Origins::open(const config::Inspection& settings,
     auto more = tls::read_certificates(settings.origin_ca, "inspection.origin_ca", faults);
     for (auto& root : more) trusted.push_back(std::move(root));
   }
+  drop_our_own(trusted, settings.ca);
   const tls::OwnedStore roots(X509_STORE_new());
   PENSTOCK_CHECK(roots);
   for (const auto& root : trusted) X509_STORE_add_cert(roots.get(), root.get());

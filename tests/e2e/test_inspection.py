@@ -264,6 +264,62 @@ def test_an_origin_that_is_not_good_is_refused_in_a_page(proxy, owner, origin, a
     assert line["origin_fault"].encode() in body, "what is wrong is said to the log and to the client"
 
 
+def signed(authority, directory, *, kind=("ec", "-pkeyopt", "ec_paramgen_curve:P-256"), by=None,
+           extensions="subjectAltName=DNS:app.test", digest_name="sha256", name="leaf"):
+    """A certificate and its key, by `by`, or by the authority."""
+    certificate, key, request, file = (directory / f"{name}.{end}" for end in ("pem", "key", "csr", "ext"))
+    openssl("req", "-newkey", *kind, "-nodes", "-keyout", key, "-out", request, "-subj", f"/CN={name}")
+    file.write_text(extensions + "\n")
+    issuer, issuers_key = by or (authority.ca, authority._key)
+    openssl("x509", "-req", "-in", request, "-CA", issuer, "-CAkey", issuers_key, "-CAcreateserial",
+            f"-{digest_name}", "-days", 2, "-extfile", file, "-out", certificate)
+    return certificate, key
+
+
+def without_its_intermediate(authority, directory):
+    by = signed(authority, directory, extensions="basicConstraints=critical,CA:TRUE", name="middle")
+    return signed(authority, directory, by=by)
+
+
+def by_one_who_may_not_sign(authority, directory):
+    by = signed(authority, directory, extensions="basicConstraints=critical,CA:FALSE", name="middle")
+    certificate, key = signed(authority, directory, by=by)
+    certificate.write_text(certificate.read_text() + by[0].read_text())
+    return certificate, key
+
+
+def of_our_own(owner, directory):
+    """What the proxy itself would show: good for clients, and for no origin."""
+    return signed(None, directory, by=(owner.ca, owner.key))
+
+
+@pytest.mark.parametrize("make", [
+    without_its_intermediate, by_one_who_may_not_sign,
+    lambda authority, directory: signed(authority, directory, kind=("rsa:1024",)),
+    lambda authority, directory: signed(authority, directory, digest_name="sha1"),
+    lambda authority, directory: signed(authority, directory, extensions=(
+        "subjectAltName=DNS:app.test\nextendedKeyUsage=clientAuth")),
+], ids=["intermediate missing", "intermediate without CA", "weak key", "SHA-1", "for clients"])
+def test_other_origins_that_are_not_good_are_refused(proxy, owner, authority, tmp_path, make):
+    """By OpenSSL's own server: Python's takes no such certificate."""
+    certificate, key = make(authority, tmp_path)
+    with s_server(certificate, key, "-cert_chain", certificate, "-cipher", "ALL:@SECLEVEL=0") as port:
+        tls = inside(proxy, "app.test", port, owner.context())
+        status, fields, _ = ask(tls, get(f"app.test:{port}"))
+        assert status == 502 and "error=tls_" in fields["proxy-status"], fields
+
+
+def test_our_own_authority_makes_no_origin_good(penstock, setting, owner, authority, origin, tmp_path):
+    both = tmp_path / "roots.pem"
+    both.write_text(authority.ca.read_text() + owner.ca.read_text())
+    proxy = penstock(setting(origin_ca=str(both)))
+    server = origin(files=of_our_own(owner, tmp_path))
+    tls = inside(proxy, "app.test", server.port, owner.context())
+    assert ask(tls, get_at(server))[0] == 502
+    assert ask(inside(proxy, "app.test", (good := origin()).port, owner.context()),
+               get_at(good))[0] == 200
+
+
 @pytest.fixture(scope="module")
 def mimic(shared_penstock, setting):
     return shared_penstock(setting({"origin_faults": "mimic"}))
@@ -287,12 +343,7 @@ def test_an_origin_that_is_not_good_shows_it_to_the_client(mimic, owner, origin,
 @pytest.mark.parametrize("kind", [["rsa:4096"], ["ed25519"], ["ec", "-pkeyopt",
                                                              "ec_paramgen_curve:P-384"]])
 def test_good_keys_of_other_kinds_are_taken(proxy, owner, authority, origin, tmp_path, kind):
-    key, request, certificate = (tmp_path / name for name in ("k", "r", "c"))
-    openssl("req", "-newkey", *kind, "-nodes", "-keyout", key, "-out", request, "-subj", "/CN=x")
-    (tmp_path / "ext").write_text("subjectAltName=DNS:app.test\n")
-    openssl("x509", "-req", "-in", request, "-CA", authority.ca, "-CAkey", authority._key,
-            "-CAcreateserial", "-days", 2, "-extfile", tmp_path / "ext", "-out", certificate)
-    server = origin(files=(certificate, key))
+    server = origin(files=signed(authority, tmp_path, kind=kind))
     tls = inside(proxy, "app.test", server.port, owner.context())
     assert ask(tls, get_at(server))[0] == 200
 
@@ -339,7 +390,8 @@ def test_a_staple_that_says_revoked_is_believed(proxy, owner, authority, certifi
         tls = inside(proxy, "app.test", port, owner.context())
         assert ask(tls, get(f"app.test:{port}"))[0] == answer_status
     if answer_status == 502:
-        assert proxy.wait_log(error="origin_certificate")[0]["origin_fault"] == "certificate revoked"
+        line = proxy.wait_log(error="origin_certificate", authority=f"app.test:{port}")[0]
+        assert line["origin_fault"] == "certificate revoked"
 
 
 def test_an_origin_that_speaks_no_tls_is_refused(proxy, owner, listener):
