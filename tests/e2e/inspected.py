@@ -1,16 +1,14 @@
 """What tests of inspection are made of: an owner's CA, and origins in TLS that a test scripts."""
 
 import contextlib
-import socket
 import ssl
 import subprocess
-import threading
 from pathlib import Path
 
+from proxies import Front, server_context
 from proxy import BINARY
 from secure import SecureSocket
 from test_forward import read_head
-from wire import DEADLINE
 
 
 class Owner:
@@ -34,42 +32,21 @@ class Owner:
         return context
 
 
-class SecureOrigin:
-    """Each connection is `serve(tls_socket)`'s, on a thread of its own."""
+class SecureOrigin(Front):
+    """Each connection is `script(origin, tls_socket)`'s."""
 
-    def __init__(self, certificate, key, serve, alpn=("http/1.1",), **options):
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(certificate, key)
+    def __init__(self, certificate, key, script, alpn=("http/1.1",)):
+        self.context = server_context(certificate, key)
         if alpn:
             self.context.set_alpn_protocols(alpn)
-        for option, value in options.items():
-            setattr(self.context, option, value)
-        self.serve, self.connections, self.heads, self.failures = serve, 0, [], []
-        self._sock = socket.create_server(("127.0.0.1", 0), backlog=256)
-        self.port = self._sock.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.script, self.connections, self.heads = script, 0, []
+        super().__init__()
 
-    def _accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                conn, _ = self._sock.accept()
-                conn.settimeout(DEADLINE)
-                threading.Thread(target=self._one, args=[conn], daemon=True).start()
-
-    def _one(self, conn):
-        with conn:
-            try:
-                tls = self.context.wrap_socket(conn, server_side=True)
-            except (OSError, ssl.SSLError) as why:
-                self.failures.append(why)
-                return
+    def serve(self, conn):
+        with self.context.wrap_socket(conn, server_side=True) as tls:
             self.connections += 1
-            with contextlib.suppress(OSError, AssertionError, ssl.SSLError), tls:
-                self.serve(self, tls)
-
-    def close(self):
-        self._sock.shutdown(socket.SHUT_RDWR)
-        self._sock.close()
+            with contextlib.suppress(AssertionError):
+                self.script(self, tls)
 
 
 def answers(script):

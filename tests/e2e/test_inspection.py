@@ -64,9 +64,9 @@ def certificate(authority):
 @pytest.fixture
 def origin(certificate):
     with contextlib.ExitStack() as stack:
-        def start(serve=None, files=None, **options):
-            serve = serve or answers(lambda _head: answer())
-            one = SecureOrigin(*(files or certificate), serve, **options)
+        def start(script=None, files=None, **options):
+            script = script or answers(lambda _head: answer())
+            one = SecureOrigin(*(files or certificate), script, **options)
             return stack.enter_context(contextlib.closing(one))
         yield start
 
