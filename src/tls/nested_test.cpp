@@ -19,7 +19,9 @@ class TlsInTls : public Files {
     Faults warnings;
     server_ = ServerContext::open(listener_, "tls", {"http/1.1"}, std::make_shared<TicketKeys>(),
                                   faults, warnings);
-    client_ = ClientContext::open({.ca = {authority_.file(), {}}}, {whom_}, faults, warnings);
+    config::Parents trusted;
+    trusted.ca = {authority_.file(), {}};
+    client_ = ClientContext::open(trusted, {whom_}, faults, warnings);
     const auto at = sys::open_listener(*Endpoint::parse("127.0.0.1:0"), {}).value();
     near_ =
         loop::Stream(loop_, sys::start_connect(sys::local_endpoint(at.get()).value(), {}).value());
