@@ -85,7 +85,8 @@ Findings find_out(const config::Config& config, const policy::Asker& asker,
                .decision = config.rules->judge_name(asker, target),
                .quota = config.quotas->find(asker),
                .error = {},
-               .addresses = {}};
+               .addresses = {},
+               .request = {}};
   if (!out.decision.allowed) {
     out.error = Error{out.decision.why};
     return out;

@@ -143,7 +143,10 @@ TEST(Ja4, HasTheEndsOfTheFirstProtocol) {
 TEST(Ja4, ReadsListsThatAreCutShortAsFarAsTheyGo) {
   const Buffer ciphers = {0x13, 0x01};
   const Buffer extensions = {0, 0x0d, 0, 3, 0, 9, 4, 0, 0x2b, 0, 0};
-  const std::string cut = ja4({.cipher_suites = ciphers, .extensions = extensions});
+  ClientHello hello;
+  hello.cipher_suites = ciphers;
+  hello.extensions = extensions;
+  const std::string cut = ja4(hello);
   EXPECT_EQ(cut.size(), 36u);
   EXPECT_EQ(cut.substr(0, 10), "t00i010200");
 }
