@@ -364,7 +364,11 @@ TEST(Stream, OfATransportAloneEndsInItsTransportsWay) {
   EXPECT_TRUE(facts.told);
   EXPECT_EQ(stream.unsent(), 0);
   EXPECT_EQ(stream.pending_error(), ECONNRESET);
-  EXPECT_FALSE(stream.silent()) << "there is no kernel to ask";
+  EXPECT_TRUE(stream.silent()) << "its transport is asked";
+  facts.incoming = "x";
+  EXPECT_FALSE(stream.silent());
+  facts.ended = true;
+  EXPECT_FALSE(stream.silent()) << "an end is no silence";
   EXPECT_FALSE(stream.guard(milliseconds(1), milliseconds(1)));
   EXPECT_EQ(stream.fd(), -1);
   stream.reset_on_close();

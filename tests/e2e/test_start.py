@@ -82,7 +82,7 @@ def test_help_and_version_exit_with_0(arguments):
     assert done.returncode == 0 and "penstock" in done.stdout
 
 
-COMMANDS = ["run", "check", "explain", "plan", "probe", "load", "trace", "version"]
+COMMANDS = ["run", "check", "explain", "plan", "probe", "load", "trace", "ca", "version"]
 
 
 def test_help_lists_every_command():
