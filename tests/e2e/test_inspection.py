@@ -638,6 +638,7 @@ def test_a_websocket_inside(proxy, owner, origin):
     proxy.wait_log(inspected=True, status=101, path="/ws")
 
 
+@pytest.mark.threads
 def test_a_hundred_names_at_once(proxy, owner, origin, authority):
     """Each has a leaf of its own, and each request goes where its name says."""
     server = origin(answers(lambda head: answer(head.encode())), files=authority.issue("*.many.test"))
@@ -661,6 +662,7 @@ def keepers(proxy):
     return sorted(set(every) | {int(pid) for pid in children.split()})
 
 
+@pytest.mark.threads
 def test_the_key_keeper_may_die(penstock, setting, owner, origin, authority):
     proxy, server = penstock(setting()), origin()
     tls = inside(proxy, "app.test", server.port, owner.context())
