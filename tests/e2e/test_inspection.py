@@ -578,6 +578,7 @@ def test_through_a_parent(penstock, setting, owner, origin, proxy, names):
 # --- bodies ---
 
 
+@pytest.mark.release_only  # memory, of which a sanitizer takes more
 @pytest.mark.parametrize("version", ["--http1.1", "--http2"])
 def test_bodies_stream_and_memory_stays_flat(proxy, owner, origin, url, version, tmp_path):
     size = 256 << 20
