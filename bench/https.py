@@ -112,7 +112,10 @@ def rows(args):
 
 def measure(proxy, work, scale):
     before = proxy.cpu_ns()
-    done = work(proxy)
+    try:
+        done = work(proxy)
+    except StartFailed as why:
+        raise StartFailed(f"through {proxy.peer.title}: {why}") from None
     return (proxy.cpu_ns() - before) / done * scale
 
 
