@@ -6,13 +6,12 @@
 #include <utility>
 
 #include "base/counted.h"
+#include "bump/dates.h"
 #include "bump/facts.h"
 #include "tls/credentials.h"
 
 namespace penstock::bump {
 namespace {
-
-constexpr time_t kDay = 24 * 3600;
 
 bool is_issuer(X509* certificate) {
   return X509_check_ca(certificate) == 1 &&

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/ip.h"
+#include "bump/dates.h"
 #include "tls/owned.h"
 
 namespace penstock::bump {
@@ -32,11 +33,6 @@ std::string text_of(const X509_NAME* name) {
   const tls::OwnedBio memory(BIO_new(BIO_s_mem()));
   X509_NAME_print_ex(memory.get(), name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
   return content_of(memory.get());
-}
-
-time_t seconds_of(const ASN1_TIME* time) {
-  tm parts{};
-  return ASN1_TIME_to_tm(time, &parts) == 1 ? ::timegm(&parts) : 0;
 }
 
 // An address and its mask behind it, 8 or 32 bytes.
@@ -108,11 +104,11 @@ std::string fingerprint_of(const X509* certificate, const EVP_MD* hash) {
 }
 
 time_t valid_from(const X509* certificate) {
-  return seconds_of(X509_get0_notBefore(certificate));
+  return seconds_of(X509_get0_notBefore(certificate)).value_or(0);
 }
 
 time_t valid_until(const X509* certificate) {
-  return seconds_of(X509_get0_notAfter(certificate));
+  return seconds_of(X509_get0_notAfter(certificate)).value_or(0);
 }
 
 std::string date_of(time_t at) {

@@ -13,12 +13,10 @@
 #include "bump/der.h"
 #include "bump/form.h"
 #include "bump/names.h"
+#include "tls/trust.h"
 
 namespace penstock::bump {
 namespace {
-
-static_assert(kHostFlags ==
-              (X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS));
 
 constexpr time_t kForNameAlone = 30 * kDay;
 constexpr size_t kNamesBytesMax = 8 * 1024;
@@ -159,7 +157,7 @@ bool covers(X509* certificate, const std::string& name) {
   if (const auto address = IpAddress::parse(name)) {
     return X509_check_ip(certificate, address->bytes.data(), address->v6 ? 16 : 4, 0) == 1;
   }
-  return X509_check_host(certificate, name.data(), name.size(), kHostFlags, nullptr) == 1;
+  return X509_check_host(certificate, name.data(), name.size(), tls::kHostFlags, nullptr) == 1;
 }
 
 Engraver::Engraver(const X509* issuer)

@@ -18,10 +18,6 @@
 
 namespace penstock::bump {
 
-// How a name is looked for in a certificate, here and in origins': the common name is none.
-inline constexpr unsigned kHostFlags =
-    0x20 /* X509_CHECK_FLAG_NEVER_CHECK_SUBJECT */ | 0x4 /* X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS */;
-
 // What a leaf is asked for.
 struct Wish {
   std::string name;                // whom the client asked for: a host name, or an address as text

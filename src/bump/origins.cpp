@@ -65,29 +65,12 @@ void drop_our_own(std::vector<tls::OwnedCertificate>& trusted, const Located<std
 
 Origins::~Origins() = default;
 
-void Origins::keep(const std::string& key, tls::OwnedSession session) const {
-  const std::lock_guard lock(mutex_);
-  if (const auto found = by_key_.find(key); found != by_key_.end()) {
-    found->second->session = std::move(session);
-    tickets_.splice(tickets_.begin(), tickets_, found->second);
-    return;
-  }
-  if (tickets_.size() >= kSessionsMax) {
-    by_key_.erase(tickets_.back().key);
-    tickets_.pop_back();
-  }
-  tickets_.push_front({key, std::move(session)});
-  by_key_.emplace(key, tickets_.begin());
-}
-
 tls::OwnedSession Origins::last_session(const std::string& key) const {
   const std::lock_guard lock(mutex_);
-  const auto found = by_key_.find(key);
-  if (found == by_key_.end()) return nullptr;
-  const SSL_SESSION* const session = found->second->session.get();
-  if (tls::still_valid(session)) return tls::OwnedSession(SSL_SESSION_dup(session));
-  tickets_.erase(found->second);
-  by_key_.erase(found);
+  const tls::OwnedSession* const found = sessions_.find(key);
+  if (!found) return nullptr;
+  if (tls::still_valid(found->get())) return tls::OwnedSession(SSL_SESSION_dup(found->get()));
+  sessions_.forget(key);
   return nullptr;
 }
 
@@ -98,7 +81,9 @@ int Origins::on_ticket(SSL* ssl, SSL_SESSION* session) {
   const auto* const owner =
       static_cast<const Origins*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), owner_index()));
   if (owner && !key.empty() && SSL_get_verify_result(ssl) == X509_V_OK) {
-    owner->keep(key, tls::OwnedSession(SSL_SESSION_dup(session)));
+    tls::OwnedSession copy(SSL_SESSION_dup(session));
+    const std::lock_guard lock(owner->mutex_);
+    owner->sessions_.put(key, std::move(copy));
   }
   return 0;  // `session` stays OpenSSL's
 }

@@ -7,7 +7,6 @@
 // so a reload replaces it under those that go on.
 #pragma once
 
-#include <list>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -17,6 +16,7 @@
 
 #include "base/fault.h"
 #include "bump/key_log.h"
+#include "bump/recent.h"
 #include "config/config.h"
 #include "http/authority.h"
 #include "tls/owned.h"
@@ -57,13 +57,8 @@ class Origins {
   static Shown shown(SSL* ssl);
 
  private:
-  struct Ticket {
-    std::string key;
-    tls::OwnedSession session;
-  };
   bool add(const std::string& name, const config::Certificate* files, X509_STORE* roots,
            Faults& faults, Faults& warnings);
-  void keep(const std::string& key, tls::OwnedSession session) const;
   tls::OwnedSession last_session(const std::string& key) const;
   static int on_ticket(SSL* ssl, SSL_SESSION* session);
   static int on_status(SSL* ssl, void*);
@@ -71,8 +66,7 @@ class Origins {
   std::shared_ptr<const KeyLog> log_;
   std::unordered_map<std::string, tls::OwnedContext> contexts_;  // by file of the certificate
   mutable std::mutex mutex_;
-  mutable std::list<Ticket> tickets_;  // the newest at the front
-  mutable std::unordered_map<std::string, std::list<Ticket>::iterator> by_key_;
+  mutable Recent<tls::OwnedSession> sessions_{kSessionsMax};
 };
 using OriginsPtr = std::shared_ptr<const Origins>;
 

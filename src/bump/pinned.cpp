@@ -12,38 +12,27 @@ std::string key_of(const IpAddress& client, const std::string& name) {
 uint32_t Pinned::broke_off(const IpAddress& client, const std::string& name) {
   const std::string key = key_of(client, name);
   const std::lock_guard lock(mutex_);
-  if (const auto found = by_key_.find(key); found != by_key_.end()) {
-    pairs_.splice(pairs_.begin(), pairs_, found->second);
-    return ++pairs_.front().count;
-  }
-  if (pairs_.size() >= kMax) {
-    by_key_.erase(pairs_.back().key);
-    pairs_.pop_back();
-  }
-  pairs_.push_front({key, 1});
-  by_key_.emplace(key, pairs_.begin());
-  return 1;
+  const uint32_t* const before = counts_.find(key);
+  const uint32_t now = before ? *before + 1 : 1;
+  counts_.put(key, now);
+  return now;
 }
 
 void Pinned::went_on(const IpAddress& client, const std::string& name) {
   const std::lock_guard lock(mutex_);
-  if (by_key_.empty()) return;
-  const auto found = by_key_.find(key_of(client, name));
-  if (found == by_key_.end()) return;
-  pairs_.erase(found->second);
-  by_key_.erase(found);
+  if (counts_.size() > 0) counts_.forget(key_of(client, name));
 }
 
 uint32_t Pinned::count(const IpAddress& client, const std::string& name) const {
   const std::lock_guard lock(mutex_);
-  if (by_key_.empty()) return 0;
-  const auto found = by_key_.find(key_of(client, name));
-  return found == by_key_.end() ? 0 : found->second->count;
+  if (counts_.size() == 0) return 0;
+  const uint32_t* const found = counts_.find(key_of(client, name));
+  return found ? *found : 0;
 }
 
 size_t Pinned::size() const {
   const std::lock_guard lock(mutex_);
-  return pairs_.size();
+  return counts_.size();
 }
 
 }  // namespace penstock::bump

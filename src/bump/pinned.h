@@ -5,12 +5,11 @@
 #pragma once
 
 #include <cstdint>
-#include <list>
 #include <mutex>
 #include <string>
-#include <unordered_map>
 
 #include "base/ip.h"
+#include "bump/recent.h"
 
 namespace penstock::bump {
 
@@ -26,13 +25,8 @@ class Pinned {
   size_t size() const;
 
  private:
-  struct Pair {
-    std::string key;
-    uint32_t count = 0;
-  };
   mutable std::mutex mutex_;
-  std::list<Pair> pairs_;  // seen last at the front
-  std::unordered_map<std::string, std::list<Pair>::iterator> by_key_;
+  Recent<uint32_t> counts_{kMax};
 };
 
 }  // namespace penstock::bump

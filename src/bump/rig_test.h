@@ -13,6 +13,7 @@
 #include "bump/der.h"
 #include "bump/mint.h"
 #include "tls/rig_test.h"
+#include "tls/trust.h"
 
 namespace penstock::bump {
 
@@ -48,7 +49,7 @@ inline int verdict_of(X509* leaf, const STACK_OF(X509) * chain, const X509* root
   X509_STORE_CTX_init(check.get(), store.get(), leaf, const_cast<STACK_OF(X509)*>(chain));
   X509_STORE_CTX_set_purpose(check.get(), X509_PURPOSE_SSL_SERVER);
   X509_VERIFY_PARAM* const wanted = X509_STORE_CTX_get0_param(check.get());
-  X509_VERIFY_PARAM_set_hostflags(wanted, kHostFlags);
+  X509_VERIFY_PARAM_set_hostflags(wanted, tls::kHostFlags);
   if (X509_VERIFY_PARAM_set1_ip_asc(wanted, name.c_str()) != 1) {
     ERR_clear_error();
     X509_VERIFY_PARAM_set1_host(wanted, name.data(), name.size());

@@ -4,51 +4,42 @@
 
 #include <cstdint>
 #include <ctime>
-#include <list>
 #include <string>
-#include <unordered_map>
+#include <utility>
+
+#include "bump/recent.h"
 
 namespace penstock::bump {
 
 template <class T>
 class Shelf {
  public:
-  explicit Shelf(uint64_t most) : most_(most) {}
+  explicit Shelf(uint64_t most) : kept_(most) {}
 
   // Null: it is not there, or is over.
   const T* find(const std::string& key, time_t now) {
-    const auto found = by_key_.find(key);
-    if (found == by_key_.end()) return nullptr;
-    if (now > found->second->until) {
-      things_.erase(found->second);
-      by_key_.erase(found);
+    const Kept* const found = kept_.find(key);
+    if (!found) return nullptr;
+    if (now > found->until) {
+      kept_.forget(key);
       return nullptr;
     }
-    things_.splice(things_.begin(), things_, found->second);
-    return &found->second->thing;
+    kept_.touch(key);
+    return &found->thing;
   }
   // Is found until `until`, and in that second. Of a key that is there already nothing changes.
   void put(const std::string& key, T thing, time_t until) {
-    if (most_ == 0 || by_key_.contains(key)) return;
-    if (things_.size() >= most_) {
-      by_key_.erase(things_.back().key);
-      things_.pop_back();
-    }
-    things_.push_front({key, std::move(thing), until});
-    by_key_.emplace(key, things_.begin());
+    if (!kept_.find(key)) kept_.put(key, {std::move(thing), until});
   }
-  size_t size() const { return things_.size(); }
+  size_t size() const { return kept_.size(); }
 
  private:
   struct Kept {
-    std::string key;
     T thing;
     time_t until;
   };
 
-  const uint64_t most_;
-  std::list<Kept> things_;  // latest used first
-  std::unordered_map<std::string, typename std::list<Kept>::iterator> by_key_;
+  Recent<Kept> kept_;
 };
 
 }  // namespace penstock::bump

@@ -60,6 +60,15 @@ TEST_F(OriginsBetweenRequests, AreHandedOutOnceToWhoMayGoThere) {
   EXPECT_EQ(door.seats_taken(), 0u);
 }
 
+TEST_F(OriginsBetweenRequests, GoOnlyToWhoTrustsThemByTheSame) {
+  const IdleOrigins::Trust ours = std::make_shared<const int>(1);
+  const IdleOrigins::Trust others = std::make_shared<const int>(1);
+  idle.keep(target, reach_now(origin.at()), ours);
+  EXPECT_FALSE(idle.take(target, routes_to({origin.at()}), nullptr));
+  EXPECT_FALSE(idle.take(target, routes_to({origin.at()}), others));
+  EXPECT_TRUE(idle.take(target, routes_to({origin.at()}), ours));
+}
+
 TEST_F(OriginsBetweenRequests, AreBoundedForEachAuthority) {
   for (size_t i = 0; i < IdleOrigins::kMaxEach + 3; ++i)
     idle.keep(target, reach_now(origin.at()), nullptr);

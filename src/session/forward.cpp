@@ -266,10 +266,7 @@ void Exchange::finish() {
   c_.client_persists = answer_->client_persists;
   c_.challenges = 0;
   // Whatever it has said behind its answer was not asked for, and would be taken for the next.
-  // A parent's tunnel is no connection to a judged route, and who was announced by a header is
-  // nobody else.
-  const bool shared = !c_.story.parent && c_.story.announces() == policy::Announce::kNothing;
-  forwarding_.origin_persists = answer_->origin_persists && shared &&
+  forwarding_.origin_persists = answer_->origin_persists && c_.story.shares_origin() &&
                                 up_.state() == Leg::State::kDone && !origin_refuses_ &&
                                 down_.rest().empty() && c_.origin.silent();
   const bool first = !c_.origin.source().ready(loop::kHangup);

@@ -1,18 +1,15 @@
 #include "session/inspect.h"
 
 #include <algorithm>
-#include <array>
 #include <string>
 #include <utility>
 #include <variant>
 
-#include "base/bytes.h"
 #include "http/structured.h"
 #include "loop/bell.h"
 #include "session/entrance.h"
 #include "session/hear.h"
 #include "session/inside.h"
-#include "session/watch.h"
 
 namespace penstock::session {
 
@@ -99,7 +96,7 @@ std::optional<bool> looks_like_http(std::string_view said) {
 // Who speaks first inside, and what. Browsers open tunnels ahead of need, and say nothing for long.
 class FirstWords {
  public:
-  explicit FirstWords(Connection& c, bool origin_speaks) : c_(c), origin_speaks_(origin_speaks) {}
+  FirstWords(Connection& c, bool origin_speaks) : c_(c), origin_speaks_(origin_speaks) {}
 
   // True: it is HTTP. What the client has said is in c.early, what the origin has in spoke().
   Task<Result<bool>> hear();
@@ -167,13 +164,9 @@ PENSTOCK_OWN_FRAME Task<Failure> carry_other(Connection& c, std::vector<uint8_t>
 
 // The connection with the origin goes to those that are idle, for the first request; the client to
 // whoever reads that.
-void hand_over(Connection& c, bool http2, bool origin_is_good) {
-  auto inside = std::make_shared<Inside>(*c.inside);
-  inside->entrance = http2 ? &http2_trunk() : &http1_inside();
-  c.inside = std::move(inside);
+void hand_over(Connection& c, bool origin_is_good) {
   c.client_persists = true;
-  const bool shared = !c.story.parent && c.story.announces() == policy::Announce::kNothing;
-  if (origin_is_good && shared && c.origin) {
+  if (origin_is_good && c.story.shares_origin() && c.origin) {
     c.worker.origins().keep(c.story.target, {std::move(c.port), std::move(c.origin), c.story.route},
                             trust_of(c));
   }
@@ -219,22 +212,23 @@ PENSTOCK_OWN_FRAME Task<> inspect(Connection& c, const tunnel::Patience& patienc
   const bool good = shown && !shown->fault;
   const bool mimics =
       shown && shown->fault && rule_of(c).origin_faults == policy::OriginFaults::kMimic;
-  auto inside = std::make_shared<Inside>();
+  const bool fit = good || mimics;
+  const auto inside = std::make_shared<Inside>();
   inside->target = c.story.target;
   inside->who = c.who;
   inside->tunnel = c.story.number;
   if (shown) inside->fault = shown->fault;
   if (mimics) inside->mirrored = fingerprint_of(shown->certificate.get());
-  c.inside = std::move(inside);
+  c.inside = inside;
 
   // An origin that is not good is not shown as a good one: whoever asks for something inside is
   // told what is wrong with it.
   bump::Wish wish{.name = c.story.target.host};
-  if (good || mimics) {
+  if (fit) {
     wish.origin = std::move(shown->certificate);
     wish.fault = shown->fault_number;
   }
-  const std::string agreed = good || mimics ? shown->alpn : std::string();
+  const std::string agreed = fit ? shown->alpn : std::string();
   const auto leaf = co_await get_leaf(c, std::move(wish));
   if (!leaf) {
     count(c, Inspected::kFailed);
@@ -246,8 +240,10 @@ PENSTOCK_OWN_FRAME Task<> inspect(Connection& c, const tunnel::Patience& patienc
 
   // SAFETY: secure_client() has put it there.
   const auto& session = static_cast<const tls::Session&>(*c.client.transport());
-  if (session.peer().alpn == "h2") co_return hand_over(c, true, good);
-  FirstWords words(c, good || mimics);
+  const bool http2 = session.peer().alpn == "h2";
+  inside->entrance = http2 ? &http2_trunk() : &http1_inside();
+  if (http2) co_return hand_over(c, good);
+  FirstWords words(c, fit);
   const auto http = co_await words.hear();
   if (!http) {
     // Whoever opens a tunnel ahead of need may close it unused.
@@ -255,9 +251,8 @@ PENSTOCK_OWN_FRAME Task<> inspect(Connection& c, const tunnel::Patience& patienc
       c.story.error = http.error();
     }
   } else if (*http) {
-    hand_over(c, false, good);
-  } else if (rule_of(c).other == policy::OtherProtocols::kRefuse || !(good || mimics) ||
-             !c.origin) {
+    hand_over(c, good);
+  } else if (rule_of(c).other == policy::OtherProtocols::kRefuse || !fit || !c.origin) {
     c.story.error = Error{Code::kNotHttp};
   } else {
     c.story.error = co_await carry_other(c, words.spoke(), patience);

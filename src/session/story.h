@@ -125,6 +125,9 @@ struct Story {
   Outcome outcome() const;
   // What its rule says of that.
   policy::Announce announces() const { return rule ? rule->announce : policy::Announce::kNothing; }
+  // Its origin's connection may serve others. A parent's tunnel is no connection to a judged route,
+  // and who was announced by a header is nobody else.
+  bool shares_origin() const { return !parent && announces() == policy::Announce::kNothing; }
   // Admission said no: notes what the client is told of it.
   Error deny(const admission::Denial& denial);
   // When it became a tunnel; only where it did.

@@ -1,6 +1,5 @@
 #include "tls/trust.h"
 
-#include <openssl/x509v3.h>
 #include <unistd.h>
 
 #include <array>
@@ -46,8 +45,7 @@ std::vector<OwnedCertificate> read_system_roots(Place place, std::string_view ke
 
 void expect(SSL* ssl, const http::Authority& server) {
   X509_VERIFY_PARAM* const wanted = SSL_get0_param(ssl);
-  X509_VERIFY_PARAM_set_hostflags(
-      wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+  X509_VERIFY_PARAM_set_hostflags(wanted, kHostFlags);
   if (server.literal) {
     const size_t size = server.literal->v6 ? 16 : 4;
     PENSTOCK_CHECK(X509_VERIFY_PARAM_set1_ip(wanted, server.literal->bytes.data(), size) == 1);

@@ -3,6 +3,8 @@
 // Thread: any.
 #pragma once
 
+#include <openssl/x509v3.h>
+
 #include <string_view>
 #include <vector>
 
@@ -17,8 +19,12 @@ namespace penstock::tls {
 std::vector<OwnedCertificate> read_system_roots(Place place, std::string_view key,
                                                 std::string_view otherwise, Faults& faults);
 
-// The certificate must name `server` among its alternative names; a wildcard stands for a whole
-// label. The name is sent (SNI), unless it is an address.
+// How a name is looked for in a certificate: a wildcard stands for a whole label.
+inline constexpr unsigned kHostFlags =
+    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT;
+
+// The certificate must name `server` among its alternative names. The name is sent (SNI), unless it
+// is an address.
 void expect(SSL* ssl, const http::Authority& server);
 
 // Whether the certificate that a session rests on is still valid: it is looked at when a session

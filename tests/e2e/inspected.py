@@ -39,12 +39,13 @@ class SecureOrigin(Front):
         self.context = server_context(certificate, key)
         if alpn:
             self.context.set_alpn_protocols(alpn)
-        self.script, self.connections, self.heads = script, 0, []
+        self.script, self.connections, self.heads, self.resumed = script, 0, [], []
         super().__init__()
 
     def serve(self, conn):
         with self.context.wrap_socket(conn, server_side=True) as tls:
             self.connections += 1
+            self.resumed.append(tls.session_reused)
             with contextlib.suppress(AssertionError):
                 self.script(self, tls)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from hello import client_hello
 from inspected import Owner, SecureOrigin, answers, ask, inside
 from secure import SecureSocket
 from test_clients import NODE, digest, load_page_in_chromium, run
@@ -166,6 +167,14 @@ def test_many_requests_go_by_one_connection_to_the_origin(proxy, owner, origin):
     assert server.connections == 1
     assert [head.split(" ")[1] for head in server.heads] == [f"/{n}" for n in range(5)]
     assert "via: 1.1 penstock" in server.heads[0].lower()
+
+
+def test_a_session_with_the_origin_is_taken_up_again(proxy, owner, origin):
+    server = origin()
+    for _ in range(2):
+        tls = inside(proxy, "app.test", server.port, owner.context())
+        assert ask(tls, get_at(server))[0] == 200
+    assert server.resumed == [False, True]
 
 
 @pytest.mark.parametrize("other", ["other.test", "app.test:1", "127.0.0.1"])
@@ -515,6 +524,17 @@ def test_an_origin_that_speaks_before_the_client_is_no_way_round(proxy, owner, l
     with pytest.raises((OSError, ssl.SSLError)):
         owner.context().wrap_socket(tunnel.sock, server_hostname="app.test")
     proxy.wait_log(error="spoke_first")
+
+
+def test_a_hidden_name_is_carried_unread_where_the_rule_allows_it(penstock, setting, listener):
+    config = setting()
+    config["policy"]["rules"][0]["ech"] = "allow"
+    proxy, server = penstock(config), listener()
+    tunnel = proxy.tunnel(f"app.test:{server.port}")
+    hello = client_hello("front.example", with_ech=True)
+    tunnel.sock.sendall(hello)
+    assert read_exactly(server.accept(), len(hello)) == hello
+    proxy.wait_metric("penstock_inspected_tunnels_total", 1, result="hidden")
 
 
 # --- other ways in ---
