@@ -31,7 +31,7 @@ int Clients::on_alpn(SSL* ssl, const unsigned char** out, unsigned char* size,
                      const unsigned char* offered, unsigned int offered_size, void*) {
   // SAFETY: unsigned chars are read as chars.
   const std::string_view list(reinterpret_cast<const char*>(offered), offered_size);
-  const std::string& agreed = noted(ssl);
+  const std::string& agreed = noted(ssl).text;
   const bool http = agreed.empty() || agreed == kHttp1;
   for (const std::string_view ours : {kHttp2, kHttp1, std::string_view(agreed)}) {
     if (ours.empty() || (!http && ours != agreed)) continue;
@@ -58,7 +58,7 @@ Clients::Clients(std::shared_ptr<const KeyLog> log)
 tls::OwnedSsl Clients::make_session(const std::string& agreed) const {
   tls::OwnedSsl out(SSL_new(context_.get()));
   PENSTOCK_CHECK(out);
-  if (!agreed.empty()) note(out.get(), agreed);
+  if (!agreed.empty()) note(out.get(), {agreed});
   return out;
 }
 

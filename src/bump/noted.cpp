@@ -8,27 +8,27 @@
 namespace penstock::bump {
 namespace {
 
-void free_text(void*, void* text, CRYPTO_EX_DATA*, int, long, void*) {
-  const std::unique_ptr<std::string> gone(static_cast<std::string*>(text));
+void forget(void*, void* what, CRYPTO_EX_DATA*, int, long, void*) {
+  const std::unique_ptr<Noted> gone(static_cast<Noted*>(what));
 }
 
 int place() {
-  static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, free_text);
+  static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, forget);
   return index;
 }
 
 }  // namespace
 
-void note(SSL* ssl, std::string text) {
-  free_text(nullptr, SSL_get_ex_data(ssl, place()), nullptr, 0, 0, nullptr);
-  auto owned = std::make_unique<std::string>(std::move(text));
+void note(SSL* ssl, Noted what) {
+  forget(nullptr, SSL_get_ex_data(ssl, place()), nullptr, 0, 0, nullptr);
+  auto owned = std::make_unique<Noted>(std::move(what));
   PENSTOCK_CHECK(SSL_set_ex_data(ssl, place(), owned.release()) == 1);
 }
 
-const std::string& noted(const SSL* ssl) {
-  static const std::string kNothing;
-  const auto* const text = static_cast<const std::string*>(SSL_get_ex_data(ssl, place()));
-  return text ? *text : kNothing;
+const Noted& noted(const SSL* ssl) {
+  static const Noted kNothing;
+  const auto* const what = static_cast<const Noted*>(SSL_get_ex_data(ssl, place()));
+  return what ? *what : kNothing;
 }
 
 }  // namespace penstock::bump

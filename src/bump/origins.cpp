@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/bytes.h"
 #include "base/check.h"
 #include "bump/noted.h"
+#include "bump/revocation.h"
 #include "tls/context.h"
 #include "tls/credentials.h"
 #include "tls/trust.h"
@@ -49,6 +51,26 @@ bool is_revoked(SSL* ssl, const unsigned char* bytes, long size) {
          OCSP_check_validity(from, until, kClockSkewSeconds, -1) == 1;
 }
 
+policy::KeyDigest digest_of_key(const X509* certificate) {
+  policy::KeyDigest out{};
+  unsigned char* der = nullptr;
+  const int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
+  if (size > 0)
+    EVP_Digest(der, static_cast<size_t>(size), out.data(), nullptr, EVP_sha256(), nullptr);
+  OPENSSL_free(der);
+  return out;
+}
+
+// Whether one of the certificates that were found good, from the origin's own to the root, has one
+// of these keys.
+bool has_one_of(const std::vector<policy::KeyDigest>& keys, SSL* ssl) {
+  const STACK_OF(X509)* const chain = SSL_get0_verified_chain(ssl);
+  for (int i = 0; chain && i < sk_X509_num(chain); ++i) {
+    if (std::ranges::find(keys, digest_of_key(sk_X509_value(chain, i))) != keys.end()) return true;
+  }
+  return false;
+}
+
 // Nobody is an origin by a certificate of ours: where the owner's root is among the system's, as it
 // should be on clients, a leaf that was made for somebody else would be good here.
 void drop_our_own(std::vector<tls::OwnedCertificate>& trusted, const Located<std::string>& ca) {
@@ -77,7 +99,7 @@ tls::OwnedSession Origins::last_session(const std::string& key) const {
 // A copy is kept, and another given to each handshake, as in tls/client_context.cpp. One whose
 // certificate was at fault is none to build on.
 int Origins::on_ticket(SSL* ssl, SSL_SESSION* session) {
-  const std::string& key = noted(ssl);
+  const std::string& key = noted(ssl).text;
   const auto* const owner =
       static_cast<const Origins*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), owner_index()));
   if (owner && !key.empty() && SSL_get_verify_result(ssl) == X509_V_OK) {
@@ -94,6 +116,11 @@ int Origins::on_status(SSL* ssl, void*) {
   const long size = SSL_get_tlsext_status_ocsp_resp(ssl, &response);
   if (size > 0 && response && is_revoked(ssl, response, size)) {
     SSL_set_verify_result(ssl, X509_V_ERR_CERT_REVOKED);
+  }
+  const auto& rule = noted(ssl).rule;
+  if (rule && !rule->origin_keys.empty() && SSL_session_reused(ssl) == 0 &&
+      SSL_get_verify_result(ssl) == X509_V_OK && !has_one_of(rule->origin_keys, ssl)) {
+    SSL_set_verify_result(ssl, X509_V_ERR_APPLICATION_VERIFICATION);
   }
   ERR_clear_error();
   return 1;
@@ -147,6 +174,9 @@ OriginsPtr Origins::open(const config::Inspection& settings,
   PENSTOCK_CHECK(roots);
   for (const auto& root : trusted) X509_STORE_add_cert(roots.get(), root.get());
   X509_STORE_set_flags(roots.get(), X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST);
+  if (!settings.origin_crl.value.empty()) {
+    add_revocation_lists(settings.origin_crl, roots.get(), faults);
+  }
   ERR_clear_error();
   const auto out = std::make_shared<Origins>(Made{});
   out->log_ = std::move(log);
@@ -159,8 +189,8 @@ OriginsPtr Origins::open(const config::Inspection& settings,
 }
 
 tls::OwnedSsl Origins::make_session(const http::Authority& origin, std::string_view alpn,
-                                    const std::string& certificate) const {
-  const auto context = contexts_.find(certificate);
+                                    std::shared_ptr<const policy::Inspection> rule) const {
+  const auto context = contexts_.find(rule->certificate.value);
   PENSTOCK_CHECK(context != contexts_.end());  // of each rule that has one
   tls::OwnedSsl out(SSL_new(context->second.get()));
   PENSTOCK_CHECK(out);
@@ -173,9 +203,11 @@ tls::OwnedSsl Origins::make_session(const http::Authority& origin, std::string_v
                         static_cast<unsigned>(list.size()));
   }
   std::string key = origin.text();
-  key.append(1, '\0').append(alpn).append(1, '\0').append(certificate);
+  key.append(1, '\0').append(alpn).append(1, '\0').append(rule->certificate.value);
+  // A session rests on what was looked at when it began.
+  for (const policy::KeyDigest& wanted : rule->origin_keys) key.append(text_of(wanted));
   if (const tls::OwnedSession last = last_session(key)) SSL_set_session(out.get(), last.get());
-  note(out.get(), std::move(key));
+  note(out.get(), {std::move(key), std::move(rule)});
   return out;
 }
 

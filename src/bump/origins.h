@@ -1,6 +1,7 @@
 // How we speak TLS to the origins of inspected tunnels. Each certificate is looked at as a browser
 // would: a chain to a trusted root, valid now, made for this name, not revoked as far as the origin
-// itself says so (a stapled OCSP response). A fault does not end the handshake: what becomes of it
+// itself says so (a stapled OCSP response) or a list of the owner's; and with the key that the rule
+// wants, where it wants one. A fault does not end the handshake: what becomes of it
 // is the rule's to say, and the client's to see.
 // Thread: made on any, used by all; immutable but for OpenSSL's reference counts and the sessions
 // that origins gave us to take up again, which are behind one lock. Lifetime: its sessions hold it,
@@ -19,6 +20,7 @@
 #include "bump/recent.h"
 #include "config/config.h"
 #include "http/authority.h"
+#include "policy/inspection.h"
 #include "tls/owned.h"
 
 namespace penstock::bump {
@@ -26,7 +28,8 @@ namespace penstock::bump {
 // What an origin has shown, once the handshake with it is done.
 struct Shown {
   tls::OwnedCertificate certificate;
-  long fault = X509_V_OK;  // X509_V_ERR_...
+  // X509_V_ERR_...; X509_V_ERR_APPLICATION_VERIFICATION: it has none of the rule's keys.
+  long fault = X509_V_OK;
 };
 
 class Origins {
@@ -49,10 +52,9 @@ class Origins {
   Origins& operator=(const Origins&) = delete;
   ~Origins();
 
-  // Ready to speak to `origin`, offering the protocol `alpn` (empty: none) and showing the
-  // certificate of that file where it asks for one (empty: none).
+  // Ready to speak to `origin` as `rule` wants it, offering the protocol `alpn` (empty: none).
   tls::OwnedSsl make_session(const http::Authority& origin, std::string_view alpn,
-                             const std::string& certificate) const;
+                             std::shared_ptr<const policy::Inspection> rule) const;
 
   static Shown shown(SSL* ssl);
 

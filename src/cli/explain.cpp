@@ -207,6 +207,7 @@ nlohmann::ordered_json inspection_json(const Findings& found) {
           {"origin_faults", word(found.inspection->origin_faults)},
           {"other", word(found.inspection->other)},
           {"on_pinned", on_pinned(*found.inspection)},
+          {"origin_keys", found.inspection->origin_keys.size()},
           {"sets", std::move(sets)},
           {"removes", found.inspection->edits.removed}};
 }
@@ -264,6 +265,10 @@ void print_inspection(const config::Config& config, const Findings& found, const
     fmt::print("  inspect   read; origin_faults: {}, other: {}, on_pinned: {}\n",
                word(found.inspection->origin_faults), word(found.inspection->other),
                on_pinned(*found.inspection));
+    if (const size_t keys = found.inspection->origin_keys.size(); keys != 0) {
+      fmt::print("            the origin has to have {} in origin_keys\n",
+                 keys == 1 ? "the key" : fmt::format("one of the {} keys", keys));
+    }
   }
   if (inside == nullptr) return;
   fmt::print("  request   {} {}  ", inside->method, inside->path);

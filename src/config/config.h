@@ -149,6 +149,7 @@ struct Inspection {
   Located<std::string> key;  // of it, which only the key keeper reads
   Located<std::string> passphrase_file;  // of the key; empty: it has none
   Located<std::string> origin_ca;        // whom origins may be signed by besides the system's roots
+  Located<std::string> origin_crl;       // lists of those that were revoked; empty: none
   uint64_t leaves = 4096;                // certificates that are kept for the next tunnel
   Located<std::string> key_log;          // for debugging alone: secrets of TLS; empty: nowhere
 };

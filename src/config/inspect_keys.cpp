@@ -178,6 +178,7 @@ constexpr Key<InspectionSpec> kInspectKeys[] = {
     key<InspectionSpec, WordType<kOriginFaults>, &InspectionSpec::origin_faults>("origin_faults"),
     key<InspectionSpec, WordType<kOthers>, &InspectionSpec::other>("other"),
     key<InspectionSpec, PinnedType, &InspectionSpec::tunnel_pinned_after>("on_pinned"),
+    key<InspectionSpec, TextList, &InspectionSpec::origin_keys>("origin_keys"),
     key<InspectionSpec, FileType, &InspectionSpec::certificate>("certificate"),
     key<InspectionSpec, FileType, &InspectionSpec::key>("key"),
     key<InspectionSpec, HttpType, whole_spec>("http"),
@@ -190,6 +191,7 @@ constexpr Key<Inspection> kInspectionKeys[] = {
     key<Inspection, FileType, &Inspection::key>("key", kRequired),
     key<Inspection, FileType, &Inspection::passphrase_file>("passphrase_file"),
     key<Inspection, FileType, &Inspection::origin_ca>("origin_ca"),
+    key<Inspection, FileType, &Inspection::origin_crl>("origin_crl"),
     key<Inspection, CountType<1, kLeavesMax>, &Inspection::leaves>("leaves"),
     key<Inspection, FileType, &Inspection::key_log>("key_log"),
 };

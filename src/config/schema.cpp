@@ -118,6 +118,7 @@ std::string schema() {
         "key": {"$ref": "#/$defs/file", "description": "PEM: its key, which the key keeper reads and nobody else."},
         "passphrase_file": {"$ref": "#/$defs/file", "description": "The passphrase of that key; absent: it has none."},
         "origin_ca": {"$ref": "#/$defs/file", "description": "PEM: those who sign for origins, besides the system's roots."},
+        "origin_crl": {"$ref": "#/$defs/file", "description": "PEM: lists of revoked certificates (CRLs), of those who sign for origins."},
         "leaves": {"description": "Certificates that are kept for the next tunnel.", "type": "integer", "minimum": 1, "maximum": 1000000, "default": 4096},
         "key_log": {"$ref": "#/$defs/file", "description": "For debugging alone: the secrets of TLS are written there, and whoever reads them reads the traffic."}
       }

@@ -51,6 +51,7 @@ std::string_view schema_definitions() {
                     }
                   ]
                 },
+                "origin_keys": {"description": "One of the certificates of an origin's chain has to have one of these keys.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/public_key"}},
                 "certificate": {"$ref": "#/$defs/file", "description": "PEM: what is shown to origins that ask for a certificate, its issuers behind it."},
                 "key": {"$ref": "#/$defs/file", "description": "PEM: of that certificate, without a passphrase."},
                 "http": {
@@ -90,6 +91,7 @@ std::string_view schema_definitions() {
     "request_method": {"description": "A method in capitals.", "type": "string", "pattern": "^[^a-z ]+$", "examples": ["GET"]},
     "path": {"description": "A path without a query; * stands for any run of characters.", "type": "string", "pattern": "^[/*][^?#]*$", "maxLength": 512, "examples": ["/v1/*"]},
     "media_type": {"description": "Type and subtype; * stands for any run of characters.", "type": "string", "pattern": "^[^/; ]+/[^/; ]+$", "examples": ["application/json", "image/*"]},
+    "public_key": {"description": "SHA-256 of a SubjectPublicKeyInfo, as curl's --pinnedpubkey has it.", "type": "string", "pattern": "^sha256//[A-Za-z0-9+/]{43}=$", "examples": ["sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]},
     "header_globs": {"description": "Names and values, in which * stands for any run of characters.", "type": "object", "minProperties": 1, "additionalProperties": {"type": "string"}, "examples": [{"X-Api-Version": "2024-*"}]},
     "set_headers": {
       "description": "Names and values; a value is text, or what is in a file.",

@@ -101,6 +101,7 @@ TEST(Schema, SaysTheSameAsTheDecoder) {
       {"policy.rules[].via[]", "parent"},
       {"policy.rules[].methods[]", "method"},
       {"policy.rules[].inspect.except[]", "host"},
+      {"policy.rules[].inspect.origin_keys[]", "public_key"},
       {"policy.rules[].inspect.remove_headers[]", "field_name"},
   };
   // Items of allow and of deny have the same keys.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/base64.h"
+#include "base/bytes.h"
 #include "base/check.h"
 #include "http/structured.h"
 
@@ -59,6 +61,25 @@ void remove_fields(const InspectionSpec& spec, http::FieldEdits& out, Faults& fa
   }
 }
 
+// As curl writes it for --pinnedpubkey.
+void read_keys(const InspectionSpec& spec, std::vector<KeyDigest>& out, Faults& faults) {
+  constexpr std::string_view kPrefix = "sha256//";
+  for (const Located<std::string>& key : spec.origin_keys) {
+    const std::string_view text = key.value;
+    const auto bytes =
+        text.starts_with(kPrefix) ? decode_base64(text.substr(kPrefix.size())) : std::nullopt;
+    KeyDigest digest{};
+    if (!bytes || bytes->size() != digest.size()) {
+      faults.push_back({key.place, "origin_keys: \"" + key.value +
+                                       "\" is no fingerprint of a public key; write sha256// and "
+                                       "44 characters of base64, as curl's --pinnedpubkey has it"});
+      continue;
+    }
+    std::ranges::copy(bytes_of(*bytes), digest.begin());
+    out.push_back(digest);
+  }
+}
+
 void bound_fields(const InspectionSpec& spec, Faults& faults) {
   if (spec.set_headers.size() + spec.remove_headers.size() <= kFieldsMax) return;
   faults.push_back({spec.place, "inspect: set_headers and remove_headers name more than " +
@@ -79,6 +100,7 @@ std::shared_ptr<const Inspection> Inspection::compile(const InspectionSpec& spec
   out->origin_faults = spec.origin_faults;
   out->other = spec.other;
   out->tunnel_pinned_after = static_cast<uint32_t>(spec.tunnel_pinned_after);
+  read_keys(spec, out->origin_keys, faults);
   out->certificate = spec.certificate;
   out->key = spec.key;
   std::vector<Pattern> excepted = parse_host_patterns(spec.except, "except", faults);

@@ -2,10 +2,12 @@
 // of that may pass. Pure. Thread: any, once compiled.   Lifetime: RuleFacts share it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "base/fault.h"
@@ -15,6 +17,9 @@
 #include "policy/request_rules.h"
 
 namespace penstock::policy {
+
+// SHA-256 of a SubjectPublicKeyInfo in DER (RFC 7469 section 2.4).
+using KeyDigest = std::array<uint8_t, 32>;
 
 class Inspection {
  public:
@@ -26,6 +31,8 @@ class Inspection {
   // After so many handshakes in a row that the same client broke off in the way of a program that
   // expects another certificate, its tunnels to that name are carried unread; 0: never.
   uint32_t tunnel_pinned_after = 0;
+  // One of the certificates of an origin's chain has to have one of them; empty: any.
+  std::vector<KeyDigest> origin_keys;
   Located<std::string> certificate;  // shown to origins that ask for one; empty: none
   Located<std::string> key;
   http::FieldEdits edits;  // of every request that passes

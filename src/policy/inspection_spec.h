@@ -47,8 +47,9 @@ struct InspectionSpec {
   Located<std::string> except_file;          // more of them; empty: none
   OriginFaults origin_faults = OriginFaults::kRefuse;
   OtherProtocols other = OtherProtocols::kTunnel;
-  uint64_t tunnel_pinned_after = 0;  // 0: never
-  Located<std::string> certificate;  // empty: none
+  uint64_t tunnel_pinned_after = 0;               // 0: never
+  std::vector<Located<std::string>> origin_keys;  // sha256// and base64; empty: any key
+  Located<std::string> certificate;               // empty: none
   Located<std::string> key;
   std::vector<RequestSpec> allow;  // empty: whatever is not denied
   std::vector<RequestSpec> deny;

@@ -120,8 +120,7 @@ Task<Result<OriginShown>> secure_origin(Connection& c, std::string_view alpn) {
   PENSTOCK_CHECK(inspector);  // wherever a rule inspects
   auto owned = std::make_unique<tls::Session>(
       inspector->origins,
-      inspector->origins->make_session(c.story.target, alpn,
-                                       c.story.rule->inspect->certificate.value),
+      inspector->origins->make_session(c.story.target, alpn, c.story.rule->inspect),
       tls::Session::Side::kClient, c.origin, c.worker.tls_outbox());
   tls::Session& session = *owned;
   c.origin.put_on(std::move(owned));
@@ -136,7 +135,9 @@ Task<Result<OriginShown>> secure_origin(Connection& c, std::string_view alpn) {
   bump::Shown shown = bump::Origins::shown(session.ssl());
   OriginShown out{std::move(shown.certificate), nullptr, shown.fault, session.peer().alpn};
   if (shown.fault != X509_V_OK) {
-    out.fault = X509_verify_cert_error_string(shown.fault);
+    out.fault = shown.fault == X509_V_ERR_APPLICATION_VERIFICATION
+                    ? "it has none of the keys in origin_keys"
+                    : X509_verify_cert_error_string(shown.fault);
     complain(c, "its certificate is not good", out.fault);
   }
   co_return out;

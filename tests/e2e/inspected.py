@@ -5,10 +5,15 @@ import ssl
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from proxies import Front, server_context
 from proxy import BINARY
 from secure import SecureSocket
-from test_forward import read_head
+from test_forward import answer, read_head
+
+NAMES = {"app.test": ["127.0.0.1"], "static.test": ["127.0.0.1"], "private.test": ["127.0.0.1"],
+         "other.test": ["127.0.0.1"], **{f"n{i}.many.test": ["127.0.0.1"] for i in range(100)}}
 
 
 class Owner:
@@ -82,3 +87,42 @@ def ask(tls, text):
     while len(body) < length:
         body += tls.recv(65536)
     return int(lines[0].split(" ")[1]), fields, body
+
+
+@pytest.fixture(scope="module")
+def owner(tmp_path_factory):
+    return Owner(tmp_path_factory.mktemp("owner"))
+
+
+@pytest.fixture(scope="module")
+def setting(owner, authority, names):
+    """A configuration that inspects *.test in the way that is given."""
+    def make(inspect=None, more=None, **inspection):
+        rule = {"name": "read", "allow": ["*.test:1-65535"], "addresses": ["127.0.0.0/8"],
+                "inspect": {"except": ["private.test"], **(inspect or {})}}
+        return {"policy": {"rules": [rule]}, "dns": {"servers": [names.address]},
+                "inspection": owner.settings(authority, **inspection), **(more or {})}
+    return make
+
+
+@pytest.fixture(scope="module")
+def certificate(authority):
+    return authority.issue("app.test", "other.test", "private.test")
+
+
+@pytest.fixture
+def origin(certificate):
+    with contextlib.ExitStack() as stack:
+        def start(script=None, files=None, **options):
+            script = script or answers(lambda _head: answer())
+            one = SecureOrigin(*(files or certificate), script, **options)
+            return stack.enter_context(contextlib.closing(one))
+        yield start
+
+
+def get(name="app.test", path="/", *fields):
+    return "\n".join([f"GET {path} HTTP/1.1", f"Host: {name}", *fields, "", ""])
+
+
+def get_at(origin, path="/", *fields, name="app.test"):
+    return get(f"{name}:{origin.port}", path, *fields)

@@ -11,39 +11,19 @@ import socket
 import ssl
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 
 from hello import client_hello
-from inspected import Owner, SecureOrigin, answers, ask, inside
+# Fixtures among them, which pytest finds by their names.
+from inspected import (NAMES, answers, ask, certificate, get, get_at, inside, origin, owner,
+                       setting)
 from secure import SecureSocket
 from test_clients import NODE, digest, load_page_in_chromium, run
 from test_forward import answer
 from test_https import listening
-from programs import free_port
-from tls import Authority
-from wire import eventually, read_exactly
-
-NAMES = {"app.test": ["127.0.0.1"], "static.test": ["127.0.0.1"], "private.test": ["127.0.0.1"],
-         "other.test": ["127.0.0.1"], **{f"n{i}.many.test": ["127.0.0.1"] for i in range(100)}}
-
-
-@pytest.fixture(scope="module")
-def owner(tmp_path_factory):
-    return Owner(tmp_path_factory.mktemp("owner"))
-
-
-@pytest.fixture(scope="module")
-def setting(owner, authority, names):
-    """A configuration that inspects *.test in the way that is given."""
-    def make(inspect=None, more=None, **inspection):
-        rule = {"name": "read", "allow": ["*.test:1-65535"], "addresses": ["127.0.0.0/8"],
-                "inspect": {"except": ["private.test"], **(inspect or {})}}
-        return {"policy": {"rules": [rule]}, "dns": {"servers": [names.address]},
-                "inspection": owner.settings(authority, **inspection), **(more or {})}
-    return make
+from wire import read_exactly
 
 
 @pytest.fixture(scope="module")
@@ -55,29 +35,6 @@ def proxy(shared_penstock, setting):
 @pytest.fixture(scope="module")
 def url(proxy):
     return "http://%s:%d" % proxy.address
-
-
-@pytest.fixture(scope="module")
-def certificate(authority):
-    return authority.issue("app.test", "other.test", "private.test")
-
-
-@pytest.fixture
-def origin(certificate):
-    with contextlib.ExitStack() as stack:
-        def start(script=None, files=None, **options):
-            script = script or answers(lambda _head: answer())
-            one = SecureOrigin(*(files or certificate), script, **options)
-            return stack.enter_context(contextlib.closing(one))
-        yield start
-
-
-def get(name="app.test", path="/", *fields):
-    return "\n".join([f"GET {path} HTTP/1.1", f"Host: {name}", *fields, "", ""])
-
-
-def get_at(origin, path="/", *fields, name="app.test"):
-    return get(f"{name}:{origin.port}", path, *fields)
 
 
 # --- what clients see ---
@@ -231,207 +188,6 @@ def test_credentials_are_put_in_that_the_client_never_holds(penstock, setting, o
     assert "\r\nAuthorization: Bearer not-for-you" in head and "bWluZQ" not in head
     assert "cookie" not in head.lower()
     assert "not-for-you" not in proxy.log_file.read_text() + proxy.stderr()
-
-
-# --- origins that are not good ---
-
-
-def self_signed(authority, directory):
-    return Authority(directory, "app.test").issue("app.test")
-
-
-def openssl(*words):
-    subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
-
-
-def alone(_authority, directory):
-    certificate, key = directory / "alone.pem", directory / "alone.key"
-    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate,
-            "-subj", "/CN=app.test", "-addext", "subjectAltName=DNS:app.test")
-    return certificate, key
-
-
-# What is wrong, how the certificate is made, OpenSSL's error for the client that is shown it.
-FAULTS = [
-    ("expired", lambda authority, _: authority.issue("app.test", days=-1), {10}),
-    ("wrong name", lambda authority, _: authority.issue("unrelated.example"), {62}),
-    ("self-signed", alone, {18, 19, 20}),
-    ("signed by a stranger", self_signed, {19, 20, 21}),
-]
-
-
-@pytest.mark.parametrize("make", [fault[1] for fault in FAULTS], ids=[fault[0] for fault in FAULTS])
-def test_an_origin_that_is_not_good_is_refused_in_a_page(proxy, owner, origin, authority, tmp_path,
-                                                         make):
-    server = origin(files=make(authority, tmp_path))
-    tls = inside(proxy, "app.test", server.port, owner.context())
-    status, fields, body = ask(tls, get_at(server, "/", "Accept: text/html"))
-    assert status == 502 and "tls_certificate_error" in fields["proxy-status"]
-    assert not server.heads
-    line = proxy.wait_log(error="origin_certificate", side="origin",
-                          authority=f"app.test:{server.port}")[0]
-    assert line["origin_fault"].encode() in body, "what is wrong is said to the log and to the client"
-
-
-def signed(authority, directory, *, kind=("ec", "-pkeyopt", "ec_paramgen_curve:P-256"), by=None,
-           extensions="subjectAltName=DNS:app.test", digest_name="sha256", name="leaf"):
-    """A certificate and its key, by `by`, or by the authority."""
-    certificate, key, request, file = (directory / f"{name}.{end}" for end in ("pem", "key", "csr", "ext"))
-    openssl("req", "-newkey", *kind, "-nodes", "-keyout", key, "-out", request, "-subj", f"/CN={name}")
-    file.write_text(extensions + "\n")
-    issuer, issuers_key = by or (authority.ca, authority._key)
-    openssl("x509", "-req", "-in", request, "-CA", issuer, "-CAkey", issuers_key, "-CAcreateserial",
-            f"-{digest_name}", "-days", 2, "-extfile", file, "-out", certificate)
-    return certificate, key
-
-
-def without_its_intermediate(authority, directory):
-    by = signed(authority, directory, extensions="basicConstraints=critical,CA:TRUE", name="middle")
-    return signed(authority, directory, by=by)
-
-
-def by_one_who_may_not_sign(authority, directory):
-    by = signed(authority, directory, extensions="basicConstraints=critical,CA:FALSE", name="middle")
-    certificate, key = signed(authority, directory, by=by)
-    certificate.write_text(certificate.read_text() + by[0].read_text())
-    return certificate, key
-
-
-def of_our_own(owner, directory):
-    """What the proxy itself would show: good for clients, and for no origin."""
-    return signed(None, directory, by=(owner.ca, owner.key))
-
-
-@pytest.mark.parametrize("make", [
-    without_its_intermediate, by_one_who_may_not_sign,
-    lambda authority, directory: signed(authority, directory, kind=("rsa:1024",)),
-    lambda authority, directory: signed(authority, directory, digest_name="sha1"),
-    lambda authority, directory: signed(authority, directory, extensions=(
-        "subjectAltName=DNS:app.test\nextendedKeyUsage=clientAuth")),
-], ids=["intermediate missing", "intermediate without CA", "weak key", "SHA-1", "for clients"])
-def test_other_origins_that_are_not_good_are_refused(proxy, owner, authority, tmp_path, make):
-    """By OpenSSL's own server: Python's takes no such certificate."""
-    certificate, key = make(authority, tmp_path)
-    with s_server(certificate, key, "-cert_chain", certificate, "-cipher", "ALL:@SECLEVEL=0") as port:
-        tls = inside(proxy, "app.test", port, owner.context())
-        status, fields, _ = ask(tls, get(f"app.test:{port}"))
-        assert status == 502 and "error=tls_" in fields["proxy-status"], fields
-
-
-def test_our_own_authority_makes_no_origin_good(penstock, setting, owner, authority, origin, tmp_path):
-    both = tmp_path / "roots.pem"
-    both.write_text(authority.ca.read_text() + owner.ca.read_text())
-    proxy = penstock(setting(origin_ca=str(both)))
-    server = origin(files=of_our_own(owner, tmp_path))
-    tls = inside(proxy, "app.test", server.port, owner.context())
-    assert ask(tls, get_at(server))[0] == 502
-    assert ask(inside(proxy, "app.test", (good := origin()).port, owner.context()),
-               get_at(good))[0] == 200
-
-
-@pytest.fixture(scope="module")
-def mimic(shared_penstock, setting):
-    return shared_penstock(setting({"origin_faults": "mimic"}))
-
-
-@pytest.mark.parametrize("make,errors", [fault[1:] for fault in FAULTS],
-                         ids=[fault[0] for fault in FAULTS])
-def test_an_origin_that_is_not_good_shows_it_to_the_client(mimic, owner, origin, authority,
-                                                           tmp_path, make, errors):
-    server = origin(files=make(authority, tmp_path))
-    with pytest.raises(ssl.SSLCertVerificationError) as refused:
-        inside(mimic, "app.test", server.port, owner.context())
-    assert refused.value.verify_code in errors, refused.value
-    # Whoever does not care sees the same as without us.
-    careless = ssl.create_default_context()
-    careless.check_hostname, careless.verify_mode = False, ssl.CERT_NONE
-    tls = inside(mimic, "app.test", server.port, careless)
-    assert ask(tls, get_at(server))[0] == 200
-
-
-@pytest.mark.parametrize("kind", [["rsa:4096"], ["ed25519"], ["ec", "-pkeyopt",
-                                                             "ec_paramgen_curve:P-384"]])
-def test_good_keys_of_other_kinds_are_taken(proxy, owner, authority, origin, tmp_path, kind):
-    server = origin(files=signed(authority, tmp_path, kind=kind))
-    tls = inside(proxy, "app.test", server.port, owner.context())
-    assert ask(tls, get_at(server))[0] == 200
-
-
-@contextlib.contextmanager
-def s_server(certificate, key, *options):
-    """OpenSSL's own server, which can do what Python's cannot. Its port."""
-    port = free_port()
-    server = subprocess.Popen(["openssl", "s_server", "-accept", str(port), "-cert", certificate, "-key",
-                               key, "-www", "-quiet", *map(str, options)],
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        def listens():
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-                return True
-        eventually(listens, "s_server")
-        yield port
-    finally:
-        server.kill()
-        server.wait()
-
-
-def test_an_origin_of_tls_1_1_is_refused(proxy, owner, certificate):
-    with s_server(*certificate, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0") as port:
-        tls = inside(proxy, "app.test", port, owner.context())
-        status, fields, _ = ask(tls, get(f"app.test:{port}"))
-        assert status == 502 and "tls_" in fields["proxy-status"]
-
-
-@pytest.mark.parametrize("status,answer_status", [("V", 200), ("R", 502)])
-def test_a_staple_that_says_revoked_is_believed(proxy, owner, authority, certificate, tmp_path, status,
-                                                answer_status):
-    files, key = certificate
-    said = subprocess.run(["openssl", "x509", "-in", files, "-noout", "-serial"], check=True,
-                          capture_output=True, text=True).stdout.strip().removeprefix("serial=")
-    (tmp_path / "index").write_text("\t".join(
-        [status, "351231235959Z", "250101000000Z" if status == "R" else "", said, "unknown",
-         "/CN=app.test"]) + "\n")
-    request, staple = tmp_path / "request", tmp_path / "staple"
-    openssl("ocsp", "-issuer", authority.ca, "-cert", files, "-no_nonce", "-reqout", request)
-    openssl("ocsp", "-index", tmp_path / "index", "-CA", authority.ca, "-rsigner", authority.ca,
-            "-rkey", authority._key, "-reqin", request, "-respout", staple, "-ndays", "1")
-    with s_server(files, key, "-status_file", staple) as port:
-        tls = inside(proxy, "app.test", port, owner.context())
-        assert ask(tls, get(f"app.test:{port}"))[0] == answer_status
-    if answer_status == 502:
-        line = proxy.wait_log(error="origin_certificate", authority=f"app.test:{port}")[0]
-        assert line["origin_fault"] == "certificate revoked"
-
-
-def test_an_origin_that_speaks_no_tls_is_refused(proxy, owner, listener):
-    server = listener()
-
-    tunnel = proxy.tunnel(f"app.test:{server.port}")
-    def serve():
-        with contextlib.suppress(OSError):
-            while True:
-                conn = server.accept()
-                conn.recv(10)
-                conn.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-                conn.close()
-    threading.Thread(target=serve, daemon=True).start()
-    tls = SecureSocket(tunnel.sock, owner.context(), "app.test")
-    status, fields, _ = ask(tls, get(f"app.test:{server.port}"))
-    assert status == 502 and "tls_protocol_error" in fields["proxy-status"]
-
-
-def test_an_origin_that_asks_gets_the_rules_certificate(penstock, setting, owner, authority, origin,
-                                                        certificate):
-    ours, key = authority.issue("client.test", usage="clientAuth")
-    server = origin()
-    server.context.load_verify_locations(authority.ca)
-    server.context.verify_mode = ssl.CERT_REQUIRED
-    with_it = penstock(setting({"certificate": str(ours), "key": str(key)}))
-    tls = inside(with_it, "app.test", server.port, owner.context())
-    assert ask(tls, get_at(server))[0] == 200
-    without = penstock(setting())
-    tls = inside(without, "app.test", server.port, owner.context())
-    assert ask(tls, get_at(server))[0] == 502
 
 
 # --- programs that expect another certificate ---
