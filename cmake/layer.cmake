@@ -20,6 +20,8 @@ function(penstock_layer name)
     list(APPEND links penstock_${lower})
   endforeach()
   if(sources)
+    # The sanitizers' presets compile eight files at a time (CMAKE_UNITY_BUILD), which takes a third
+    # of the time; what ships is compiled file by file, as the linter reads it.
     add_library(penstock_${name} STATIC ${sources})
     target_link_libraries(penstock_${name} PUBLIC ${links})
   else()
@@ -33,6 +35,8 @@ function(penstock_layer name)
     # What is tested is optimised as it ships; the tests themselves are not, which halves the time
     # that a sanitizer build takes. (glibc's fortification refuses to work without optimisation.)
     target_compile_options(${name}_test PRIVATE -O0 -U_FORTIFY_SOURCE)
+    # Each test file may call its helpers what it likes.
+    set_target_properties(${name}_test PROPERTIES UNITY_BUILD OFF)
     add_test(NAME ${name} COMMAND ${name}_test)
   endif()
   if(benches AND PENSTOCK_BENCHMARKS)

@@ -14,7 +14,7 @@ using penstock::bpf::DialStamp;  // the skeleton is C and knows no namespace
 namespace penstock::bpf {
 namespace {
 
-constexpr std::string_view kName = "sock_ops";
+constexpr std::string_view kProgram = "sock_ops";
 
 }  // namespace
 
@@ -32,13 +32,13 @@ DialClock::~DialClock() = default;
 std::expected<DialClock, std::string> DialClock::open() {
   auto cgroup = cgroup_of(0);
   if (!cgroup) return std::unexpected(cgroup.error());
-  auto object = open_object<dial_clock_bpf>(kName);
+  auto object = open_object<dial_clock_bpf>(kProgram);
   if (!object) return std::unexpected(object.error());
   if (const int error = dial_clock_bpf::load(object->get()); error != 0) {
-    return std::unexpected(refusal(kName, -error));
+    return std::unexpected(refusal(kProgram, -error));
   }
   auto link = attach_to_cgroup((*object)->progs.stamp, *cgroup);
-  if (!link) return std::unexpected(refusal(kName, errno));
+  if (!link) return std::unexpected(refusal(kProgram, errno));
   auto program = std::make_unique<Program>(std::move(*object), std::move(link));
   return DialClock(std::move(program), std::move(*cgroup));
 }

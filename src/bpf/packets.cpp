@@ -13,7 +13,7 @@ using penstock::bpf::Settings;  // the skeleton names them without a namespace
 namespace penstock::bpf {
 namespace {
 
-constexpr std::string_view kName = "packets";
+constexpr std::string_view kPackets = "packets";
 
 // A filter of tc's on what leaves an interface. There is no link to own: it is taken away by hand,
 // and one of a process that was killed stays until the next one replaces it (`tc filter del dev IF
@@ -102,20 +102,20 @@ Opened open_packets(const Wanted& wanted) {
   const unsigned interface = if_nametoindex(wanted.interface.c_str());
   if (interface == 0) {
     return std::unexpected(
-        fmt::format("{}: there is no interface \"{}\"", kName, wanted.interface));
+        fmt::format("{}: there is no interface \"{}\"", kPackets, wanted.interface));
   }
-  auto object = open_object<packets_bpf>(kName);
+  auto object = open_object<packets_bpf>(kPackets);
   if (!object) return std::unexpected(object.error());
   packets_bpf& skeleton = **object;
   skeleton.rodata->settings = settings_for(wanted);
   if (const int error = packets_bpf::load(&skeleton); error != 0) {
-    return std::unexpected(refusal(kName, -error));
+    return std::unexpected(refusal(kPackets, -error));
   }
   Link ingress(bpf_program__attach_xdp(skeleton.progs.packet_in, static_cast<int>(interface)));
-  if (!ingress) return std::unexpected(refusal(kName, errno));
+  if (!ingress) return std::unexpected(refusal(kPackets, errno));
   auto egress = std::make_unique<EgressFilter>(static_cast<int>(interface));
   if (const int error = egress->attach(skeleton.progs.packet_out); error != 0) {
-    return std::unexpected(refusal(kName, -error));
+    return std::unexpected(refusal(kPackets, -error));
   }
   return std::make_unique<Packets>(std::move(*object), std::move(ingress), std::move(egress),
                                    wanted.interface);

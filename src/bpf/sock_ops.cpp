@@ -14,7 +14,7 @@ using penstock::bpf::Settings;  // the skeleton names them without a namespace
 namespace penstock::bpf {
 namespace {
 
-constexpr std::string_view kName = "sock_ops";
+constexpr std::string_view kSockOps = "sock_ops";
 
 class SockOps final : public Source {
  public:
@@ -44,16 +44,16 @@ std::expected<std::string, std::string> place(const Wanted& wanted) {
 
 Opened open_sock_ops(const Wanted& wanted, const std::vector<int>& listeners) {
   const auto at = place(wanted);
-  if (!at) return std::unexpected(fmt::format("{}: {}", kName, at.error()));
+  if (!at) return std::unexpected(fmt::format("{}: {}", kSockOps, at.error()));
   if (const auto known = cgroup_place(*at); !known) {
-    return std::unexpected(fmt::format("{}: {}", kName, known.error()));
+    return std::unexpected(fmt::format("{}: {}", kSockOps, known.error()));
   }
-  auto object = open_object<sock_ops_bpf>(kName);
+  auto object = open_object<sock_ops_bpf>(kSockOps);
   if (!object) return std::unexpected(object.error());
   sock_ops_bpf& program = **object;
   program.rodata->settings = settings_for(wanted);
   if (const int error = sock_ops_bpf::load(&program); error != 0) {
-    return std::unexpected(refusal(kName, -error));
+    return std::unexpected(refusal(kSockOps, -error));
   }
   // Marked before the program runs, so that none of their connections comes unmarked.
   Connection marked{};
@@ -62,7 +62,7 @@ Opened open_sock_ops(const Wanted& wanted, const std::vector<int>& listeners) {
     bpf_map_update_elem(bpf_map__fd(program.maps.connections), &listener, &marked, BPF_ANY);
   }
   Link link = attach_to_cgroup(program.progs.watch, *at);
-  if (!link) return std::unexpected(refusal(kName, errno));
+  if (!link) return std::unexpected(refusal(kSockOps, errno));
   return std::make_unique<SockOps>(std::move(*object), std::move(link), *at);
 }
 

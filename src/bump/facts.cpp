@@ -10,6 +10,7 @@
 
 #include "base/ip.h"
 #include "bump/dates.h"
+#include "tls/asn1.h"
 #include "tls/owned.h"
 
 namespace penstock::bump {
@@ -17,19 +18,13 @@ namespace {
 
 using OwnedConstraints = std::unique_ptr<NAME_CONSTRAINTS, tls::FreedBy<NAME_CONSTRAINTS_free>>;
 
-std::string_view text_of(const ASN1_STRING* string) {
-  // SAFETY: unsigned chars are read as chars.
-  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(string)),
-          static_cast<size_t>(ASN1_STRING_length(string))};
-}
-
 std::string content_of(BIO* memory) {
   char* text = nullptr;
   const long size = BIO_get_mem_data(memory, &text);
   return size > 0 ? std::string(text, static_cast<size_t>(size)) : std::string();
 }
 
-std::string text_of(const X509_NAME* name) {
+std::string line_of(const X509_NAME* name) {
   const tls::OwnedBio memory(BIO_new(BIO_s_mem()));
   X509_NAME_print_ex(memory.get(), name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
   return content_of(memory.get());
@@ -47,13 +42,13 @@ std::optional<std::string> prefix_of(std::string_view bytes) {
   return out.text();
 }
 
-std::string text_of(const GENERAL_NAME* name) {
+std::string constraint_of(const GENERAL_NAME* name) {
   if (name->type == GEN_DNS) {
-    const std::string_view text = text_of(name->d.dNSName);
+    const std::string_view text = tls::string_of(name->d.dNSName);
     return text.empty() ? "all names" : std::string(text);
   }
   if (name->type == GEN_IPADD) {
-    if (auto prefix = prefix_of(text_of(name->d.iPAddress))) return *prefix;
+    if (auto prefix = prefix_of(tls::string_of(name->d.iPAddress))) return *prefix;
   }
   return "something else than names and addresses";
 }
@@ -61,7 +56,7 @@ std::string text_of(const GENERAL_NAME* name) {
 std::vector<std::string> texts_of(const STACK_OF(GENERAL_SUBTREE) * trees) {
   std::vector<std::string> out;
   for (int i = 0; trees && i < sk_GENERAL_SUBTREE_num(trees); ++i) {
-    out.push_back(text_of(sk_GENERAL_SUBTREE_value(trees, i)->base));
+    out.push_back(constraint_of(sk_GENERAL_SUBTREE_value(trees, i)->base));
   }
   return out;
 }
@@ -69,11 +64,11 @@ std::vector<std::string> texts_of(const STACK_OF(GENERAL_SUBTREE) * trees) {
 }  // namespace
 
 std::string subject_of(const X509* certificate) {
-  return text_of(X509_get_subject_name(certificate));
+  return line_of(X509_get_subject_name(certificate));
 }
 
 std::string issuer_of(const X509* certificate) {
-  return text_of(X509_get_issuer_name(certificate));
+  return line_of(X509_get_issuer_name(certificate));
 }
 
 bool signs_itself(X509* certificate) {
@@ -86,7 +81,7 @@ std::string common_name_of(const X509* certificate) {
   for (int next = -1; (next = X509_NAME_get_index_by_NID(name, NID_commonName, next)) >= 0;)
     at = next;
   if (at < 0) return {};
-  return std::string(text_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at))));
+  return std::string(tls::string_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at))));
 }
 
 std::string fingerprint_of(const X509* certificate, const EVP_MD* hash) {

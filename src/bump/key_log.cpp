@@ -12,7 +12,7 @@
 namespace penstock::bump {
 namespace {
 
-int place() {
+int slot() {
   static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
   return index;
 }
@@ -29,13 +29,13 @@ std::shared_ptr<const KeyLog> KeyLog::open(const Located<std::string>& file, Fau
 }
 
 void KeyLog::follow(SSL_CTX* context) const {
-  PENSTOCK_CHECK(SSL_CTX_set_ex_data(context, place(), const_cast<KeyLog*>(this)) == 1);
+  PENSTOCK_CHECK(SSL_CTX_set_ex_data(context, slot(), const_cast<KeyLog*>(this)) == 1);
   SSL_CTX_set_keylog_callback(context, on_line);
 }
 
 void KeyLog::on_line(const SSL* ssl, const char* line) {
   const auto* const log =
-      static_cast<const KeyLog*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), place()));
+      static_cast<const KeyLog*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), slot()));
   const std::string whole = std::string(line) + '\n';
   (void)!::write(log->file_.get(), whole.data(), whole.size());
 }

@@ -13,6 +13,7 @@
 #include "bump/der.h"
 #include "bump/form.h"
 #include "bump/names.h"
+#include "tls/asn1.h"
 #include "tls/trust.h"
 
 namespace penstock::bump {
@@ -25,12 +26,6 @@ constexpr size_t kSerialBytes = 16;
 
 using OwnedConstraints = std::unique_ptr<NAME_CONSTRAINTS, tls::FreedBy<NAME_CONSTRAINTS_free>>;
 using OwnedSerial = std::unique_ptr<BIGNUM, tls::FreedBy<BN_free>>;
-
-std::string_view text_of(const ASN1_STRING* string) {
-  // SAFETY: unsigned chars are read as chars.
-  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(string)),
-          static_cast<size_t>(ASN1_STRING_length(string))};
-}
 
 void add_name(GENERAL_NAMES* to, int type, std::string_view bytes) {
   GENERAL_NAME* const name = GENERAL_NAME_new();
@@ -65,7 +60,7 @@ OwnedNames names_for(const Wish& wish) {
   for (int i = 0; i < count; ++i) {
     const GENERAL_NAME* const name = sk_GENERAL_NAME_value(names.get(), i);
     if (name->type != GEN_DNS && name->type != GEN_IPADD) continue;
-    const std::string_view text = text_of(name->d.ia5);
+    const std::string_view text = tls::string_of(name->d.ia5);
     if (name->type == GEN_DNS ? !is_host_text(text) : text.size() != 4 && text.size() != 16) {
       continue;
     }

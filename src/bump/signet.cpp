@@ -21,7 +21,7 @@
 namespace penstock::bump {
 namespace {
 
-constexpr size_t kFileBytesMax = 1024 * 1024;
+constexpr size_t kKeyFileBytesMax = 1024 * 1024;
 constexpr int kSecurityBitsMin = 112;  // RSA with 2048 bits, any curve of 224
 
 constexpr size_t kSignatureBytesMax = 1024;  // of RSA with 8192 bits
@@ -35,7 +35,7 @@ std::unexpected<Signet::Fault> fault(KeyFile file, std::string what) {
 }
 
 std::expected<tls::OwnedCertificate, Signet::Fault> read_certificate(const std::string& path) {
-  const auto text = identity::read_file(path, kFileBytesMax);
+  const auto text = identity::read_file(path, kKeyFileBytesMax);
   if (!text) return fault(KeyFile::kCa, text.error());
   const tls::OwnedBio bytes(BIO_new_mem_buf(text->data(), static_cast<int>(text->size())));
   tls::OwnedCertificate out(PEM_read_bio_X509(bytes.get(), nullptr, nullptr, nullptr));

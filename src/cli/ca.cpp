@@ -8,6 +8,7 @@
 
 #include "base/ascii.h"
 #include "bump/authority.h"
+#include "bump/dates.h"
 #include "bump/facts.h"
 #include "bump/pair.h"
 #include "bump/root.h"
@@ -19,7 +20,6 @@ namespace penstock::cli {
 namespace {
 
 constexpr time_t kHour = 3600;
-constexpr time_t kDay = 24 * kHour;
 constexpr size_t kPassphraseBytesMin = 8;
 
 int complain(int status, const std::string& what) {
@@ -132,7 +132,7 @@ void print_steps_after_rotate(const CaMakeOptions& written) {
 bump::RootSpec spec_of(const CaMake& wanted, std::string name) {
   const time_t now = std::time(nullptr);
   // An hour ago: clocks differ.
-  return {std::move(name), now - kHour, now + wanted.days * kDay, wanted.permitted};
+  return {std::move(name), now - kHour, now + wanted.days * bump::kDay, wanted.permitted};
 }
 
 // True: a run that was killed has been ended, and that is all for now.

@@ -91,7 +91,7 @@ void add_export(CLI::App& ca, CaExportOptions& options) {
   command->footer("Exit status: 0 done, 1 it could not be, 2 usage error.");
 }
 
-class Reader : OptionReader {
+class CaReader : OptionReader {
  public:
   std::expected<CaMake, std::string> read(const CaMakeOptions& written) {
     CaMake out;
@@ -176,11 +176,11 @@ int run_ca(const CLI::App& command, const CaOptions& options) {
 }
 
 std::expected<CaMake, std::string> read(const CaMakeOptions& written) {
-  return Reader().read(written);
+  return CaReader().read(written);
 }
 
 std::expected<CaFormat, std::string> read(const CaExportOptions& written) {
-  return Reader().read(written);
+  return CaReader().read(written);
 }
 
 }  // namespace penstock::cli

@@ -13,6 +13,7 @@
 #include "base/counted.h"
 #include "base/json.h"
 #include "bump/authority.h"
+#include "bump/dates.h"
 #include "bump/facts.h"
 #include "bump/pair.h"
 #include "bump/root.h"
@@ -24,8 +25,6 @@
 
 namespace penstock::cli {
 namespace {
-
-constexpr time_t kDay = 24 * 3600;
 
 struct KeyFile {
   std::string name;
@@ -97,7 +96,7 @@ std::optional<Shown> look(const CaShowOptions& options) {
 }
 
 int64_t days_left(const X509* certificate) {
-  return (bump::valid_until(certificate) - std::time(nullptr)) / kDay;
+  return (bump::valid_until(certificate) - std::time(nullptr)) / bump::kDay;
 }
 
 void write_certificate(JsonWriter& json, X509* certificate) {

@@ -59,9 +59,9 @@ bool is_loopback(const IpAddress& address) {
   return !address.v6 && address.bytes[0] == 127;
 }
 
-class Reader : private OptionReader {
+class LoadReader : private OptionReader {
  public:
-  explicit Reader(const LoadOptions& written) : written_(written) {}
+  explicit LoadReader(const LoadOptions& written) : written_(written) {}
 
   std::expected<load::Options, std::string> read() {
     if (!read_way() || !read_work() || !read_pace() || !read_end() || !read_rest() ||
@@ -85,7 +85,7 @@ class Reader : private OptionReader {
   load::Options out_;
 };
 
-bool Reader::read_proxy() {
+bool LoadReader::read_proxy() {
   const std::string& text = *written_.proxy;
   if (text.starts_with("https://")) {
     return fail(
@@ -96,7 +96,7 @@ bool Reader::read_proxy() {
   return read_http_address("--proxy", written_.proxy, "3128", &out_.proxy);
 }
 
-bool Reader::read_target() {
+bool LoadReader::read_target() {
   if (!written_.target) {
     // A relay has its destination built in. The name matters for TLS only.
     if (out_.way != Way::kRelay) return fail("--target is missing; write --target 127.0.0.1:9000");
@@ -117,7 +117,7 @@ bool Reader::read_target() {
   return true;
 }
 
-bool Reader::read_way() {
+bool LoadReader::read_way() {
   if (written_.direct && (written_.proxy || written_.relay)) {
     return fail("--direct goes without a proxy; leave out {}",
                 written_.proxy ? "--proxy" : "--relay");
@@ -131,7 +131,7 @@ bool Reader::read_way() {
   return (written_.direct || read_proxy()) && read_target();
 }
 
-bool Reader::read_work() {
+bool LoadReader::read_work() {
   if (!read_word("--mode", written_.mode, kModes, &out_.mode)) return false;
   const bool bulk = out_.mode == Mode::kBulk, rtt = out_.mode == Mode::kRtt;
   if (!only_for("--bytes", written_.bytes, bulk || rtt,
@@ -152,7 +152,7 @@ bool Reader::read_work() {
   return read_word("--direction", written_.direction, kDirections, &out_.direction);
 }
 
-bool Reader::read_pace() {
+bool LoadReader::read_pace() {
   if (!read_rate("--rate", written_.rate, &out_.rate)) return false;
   const bool open_loop = out_.rate > 0, rtt = out_.mode == Mode::kRtt;
   if (open_loop && out_.mode == Mode::kIdle) {
@@ -187,7 +187,7 @@ bool Reader::read_pace() {
   return true;
 }
 
-bool Reader::read_end() {
+bool LoadReader::read_end() {
   const bool idle = out_.mode == Mode::kIdle;
   if (!only_for("--count", written_.count, !idle,
                 "work that is repeated; --mode idle opens --connections tunnels once") ||
@@ -202,7 +202,7 @@ bool Reader::read_end() {
          read_duration("--timeout", written_.timeout, false, &out_.patience);
 }
 
-bool Reader::read_rest() {
+bool LoadReader::read_rest() {
   if (!read_number("--seed", written_.seed, 0, UINT64_MAX, &out_.seed) ||
       !read_number("--max-errors", written_.max_errors, 0, UINT64_MAX, &out_.errors_max)) {
     return false;
@@ -218,7 +218,7 @@ bool Reader::read_rest() {
   return true;
 }
 
-bool Reader::read_sources() {
+bool LoadReader::read_sources() {
   const IpAddress next = out_.way == Way::kDirect ? *out_.target.literal : out_.proxy.address;
   int count = kSourcesByDefault;
   if (written_.sources && !written_.sources->contains('.') && !written_.sources->contains(':')) {
@@ -256,7 +256,7 @@ bool Reader::read_sources() {
 }  // namespace
 
 std::expected<load::Options, std::string> read(const LoadOptions& written) {
-  return Reader(written).read();
+  return LoadReader(written).read();
 }
 
 std::expected<load::OriginOptions, std::string> read(const LoadOriginOptions& written) {

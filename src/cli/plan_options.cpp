@@ -41,9 +41,9 @@ std::optional<double> parse_bandwidth(std::string_view text) {
   return std::nullopt;
 }
 
-class Reader : private OptionReader {
+class PlanReader : private OptionReader {
  public:
-  Reader(const PlanOptions& written, const std::optional<Capacity>& measured)
+  PlanReader(const PlanOptions& written, const std::optional<Capacity>& measured)
       : written_(written), live_(measured.has_value()) {
     if (measured) out_.measured = *measured;
   }
@@ -124,7 +124,7 @@ class Reader : private OptionReader {
   PlanRequest out_;
 };
 
-bool Reader::read_demand() {
+bool PlanReader::read_demand() {
   const Capacity& live = out_.measured;
   plan::Demand& demand = out_.demand;
   if (live_ && !written_.rate && live.lambda == 0.0) {
@@ -144,7 +144,7 @@ bool Reader::read_demand() {
 }
 
 // What set-ups and bytes cost, and where they go.
-bool Reader::read_work() {
+bool PlanReader::read_work() {
   const Capacity& live = out_.measured;
   plan::Demand& demand = out_.demand;
   if (written_.bandwidth) {
@@ -183,14 +183,14 @@ bool Reader::read_work() {
   return true;
 }
 
-bool Reader::read_variation() {
+bool PlanReader::read_variation() {
   constexpr double kMost = 100;
   return read_decimal("--cv", written_.cv, 0, kMost, &out_.demand.service_cv) &&
          read_decimal("--arrival-cv", written_.arrival_cv, 0, kMost, &out_.demand.arrival_cv);
 }
 
 // "0.0001" or "0.01%".
-bool Reader::read_share(const char* option, const Word& word, double* out) {
+bool PlanReader::read_share(const char* option, const Word& word, double* out) {
   if (!word) return true;
   std::string_view text = *word;
   const bool percent = text.ends_with('%');
@@ -205,7 +205,7 @@ bool Reader::read_share(const char* option, const Word& word, double* out) {
   return true;
 }
 
-bool Reader::read_goal() {
+bool PlanReader::read_goal() {
   double percent = out_.goal.percentile * 100;
   if (!read_decimal("--percentile", written_.percentile, 1, 99.9999, &percent) ||
       !read_seconds("--max-wait", written_.max_wait, true, &out_.goal.max_wait) ||
@@ -216,7 +216,7 @@ bool Reader::read_goal() {
   return true;
 }
 
-bool Reader::read_size(const char* option, const Word& word, uint64_t* out) {
+bool PlanReader::read_size(const char* option, const Word& word, uint64_t* out) {
   if (!word) return true;
   const auto size = config::parse_size(*word);
   if (!size || *size == 0) {
@@ -226,7 +226,7 @@ bool Reader::read_size(const char* option, const Word& word, uint64_t* out) {
   return true;
 }
 
-void Reader::take_limits_of_the_proxy() {
+void PlanReader::take_limits_of_the_proxy() {
   const Capacity& live = out_.measured;
   plan::Instance& one = out_.limits;
   const auto known = [&](const std::optional<uint64_t>& measured, uint64_t fallback,
@@ -248,7 +248,7 @@ void Reader::take_limits_of_the_proxy() {
   if (one.permits == 0) one.permits = admission::permits_for(one.seats);
 }
 
-bool Reader::read_limits() {
+bool PlanReader::read_limits() {
   plan::Instance& one = out_.limits;
   constexpr uint64_t kCountMax = 1'000'000'000;
   if (!read_number("--workers", written_.workers, 1, kWorkersMax, &one.workers) ||
@@ -264,7 +264,7 @@ bool Reader::read_limits() {
 }
 
 // A file with one duration per line, as people write them.
-bool Reader::read_times(const char* option, const Word& word, std::vector<double>* out) {
+bool PlanReader::read_times(const char* option, const Word& word, std::vector<double>* out) {
   if (!word) return true;
   std::ifstream file(*word);
   if (!file) return fail("{}: \"{}\" cannot be read; name a file that is there", option, *word);
@@ -290,7 +290,7 @@ bool Reader::read_times(const char* option, const Word& word, std::vector<double
   return true;
 }
 
-bool Reader::read_simulation() {
+bool PlanReader::read_simulation() {
   constexpr const char* kWhere = "a simulation; give --simulate as well";
   constexpr const char* kIncident = "an incident; give --incident as well";
   if (!only_for("--ill", written_.ill, false, kIncident) ||
@@ -314,7 +314,7 @@ bool Reader::read_simulation() {
 }
 
 // The load of an incident has figures of its own: it is an example, not a plan.
-std::expected<IncidentRequest, std::string> Reader::read_incident() {
+std::expected<IncidentRequest, std::string> PlanReader::read_incident() {
   for (const auto& [option, word] : {std::pair("--from", &written_.from),
                                      {"--lifetime", &written_.lifetime},
                                      {"--cpu-per-connect", &written_.cpu_per_connect},
@@ -360,16 +360,16 @@ std::expected<IncidentRequest, std::string> Reader::read_incident() {
 }  // namespace
 
 std::expected<IncidentRequest, std::string> read_incident(const PlanOptions& written) {
-  return Reader(written, {}).read_incident();
+  return PlanReader(written, {}).read_incident();
 }
 
 std::expected<std::optional<Endpoint>, std::string> read_from(const PlanOptions& written) {
-  return Reader(written, {}).read_from();
+  return PlanReader(written, {}).read_from();
 }
 
 std::expected<PlanRequest, std::string> read(const PlanOptions& written,
                                              const std::optional<Capacity>& measured) {
-  return Reader(written, measured).read();
+  return PlanReader(written, measured).read();
 }
 
 }  // namespace penstock::cli

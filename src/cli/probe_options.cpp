@@ -17,9 +17,9 @@ constexpr Words<Handshake, 4> kHandshakes = {{{"1.3", Handshake::kTls13},
                                               {"resumed", Handshake::kResumed},
                                               {"0rtt", Handshake::kZeroRtt}}};
 
-class Reader : private OptionReader {
+class ProbeReader : private OptionReader {
  public:
-  Reader(const ProbeOptions& written, const probe::Environment& environment)
+  ProbeReader(const ProbeOptions& written, const probe::Environment& environment)
       : written_(written), environment_(environment) {}
 
   std::expected<probe::Options, std::string> read() {
@@ -48,7 +48,7 @@ class Reader : private OptionReader {
   probe::Options out_;
 };
 
-bool Reader::read_assumptions() {
+bool ProbeReader::read_assumptions() {
   probe::Assumptions& assumed = out_.assumptions;
   assumed.secure_proxy = written_.https_proxy;
   assumed.spares = written_.spares;
@@ -62,7 +62,7 @@ bool Reader::read_assumptions() {
          read_span("--resolve", written_.resolve, &assumed.resolve);
 }
 
-bool Reader::read_output() {
+bool ProbeReader::read_output() {
   for (const auto& [option, word] :
        {std::pair("--csv", &written_.csv), std::pair("--svg", &written_.svg)}) {
     if (*word && (*word)->empty()) return fail("{}: \"\" is no file name", option);
@@ -74,7 +74,7 @@ bool Reader::read_output() {
 }
 
 // Nothing is asked for, so nothing about a request may be said.
-bool Reader::read_model() {
+bool ProbeReader::read_model() {
   if (written_.url) {
     return fail(
         "--model predicts without a network; leave out \"{}\", or write --compare model to see "
@@ -96,7 +96,7 @@ bool Reader::read_model() {
   return true;
 }
 
-bool Reader::read_proxy() {
+bool ProbeReader::read_proxy() {
   if (written_.direct) {
     out_.proxy_from = "--direct";
     return !written_.proxy || fail("--direct goes without a proxy; leave out --proxy");
@@ -117,7 +117,7 @@ bool Reader::read_proxy() {
   return true;
 }
 
-bool Reader::read_request() {
+bool ProbeReader::read_request() {
   if (!written_.url) return fail("the URL is missing; write penstock probe https://example.com/");
   auto url = probe::parse_url(*written_.url);
   if (!url) return fail("{}", url.error());
@@ -129,7 +129,7 @@ bool Reader::read_request() {
          read_duration("--timeout", written_.timeout, false, &out_.patience);
 }
 
-bool Reader::read_comparison() {
+bool ProbeReader::read_comparison() {
   if (!read_word("--compare", written_.compare, kCompares, &out_.compare)) return false;
   if (out_.compare == Compare::kDirect && !out_.proxy) {
     return fail("--compare direct needs a proxy to compare with; there is none ({})",
@@ -157,7 +157,7 @@ bool Reader::read_comparison() {
 
 std::expected<probe::Options, std::string> read(const ProbeOptions& written,
                                                 const probe::Environment& environment) {
-  return Reader(written, environment).read();
+  return ProbeReader(written, environment).read();
 }
 
 }  // namespace penstock::cli

@@ -22,9 +22,9 @@ constexpr size_t kNameMax = 15;
 // Reports closer to each other would measure the reporting.
 constexpr Duration kIntervalMin = std::chrono::milliseconds(100);
 
-class Reader : private OptionReader {
+class TraceReader : private OptionReader {
  public:
-  explicit Reader(const TraceOptions& written) : written_(written) {}
+  explicit TraceReader(const TraceOptions& written) : written_(written) {}
 
   std::expected<trace::Options, std::string> read() {
     if (!read_whose() || !read_how() || !read_output()) return std::unexpected(fault_);
@@ -40,7 +40,7 @@ class Reader : private OptionReader {
   trace::Options out_;
 };
 
-bool Reader::read_whose() {
+bool TraceReader::read_whose() {
   const std::array<std::pair<const char*, bool>, 5> given = {
       {{"--pid", written_.pid.has_value()},
        {"--comm", written_.comm.has_value()},
@@ -69,7 +69,7 @@ bool Reader::read_whose() {
   return true;
 }
 
-bool Reader::read_how() {
+bool TraceReader::read_how() {
   if (!read_word("--backend", written_.backend, kBackends, &out_.backend) ||
       !read_word("--by", written_.by, kGroupings, &out_.wanted.by_destination)) {
     return false;
@@ -85,7 +85,7 @@ bool Reader::read_how() {
   return true;
 }
 
-bool Reader::read_output() {
+bool TraceReader::read_output() {
   if (!read_duration("--interval", written_.interval, false, &out_.interval) ||
       !read_duration("--duration", written_.duration, false, &out_.duration)) {
     return false;
@@ -109,7 +109,7 @@ bool Reader::read_output() {
 }  // namespace
 
 std::expected<trace::Options, std::string> read(const TraceOptions& written) {
-  return Reader(written).read();
+  return TraceReader(written).read();
 }
 
 }  // namespace penstock::cli

@@ -27,8 +27,6 @@ constexpr Word<Told> kToldWords[] = {{"client", Told::kClient},
 
 using TextList = ListType<LocatedTextType, Emptiness::kRefused>;
 using NameList = ListType<NameType, Emptiness::kRefused>;
-constexpr int64_t kSecond = 1000;  // milliseconds
-constexpr int64_t kDay = 24 * 3600 * kSecond;
 
 constexpr Key<ProviderSpec> kProviderKeys[] = {
     key<ProviderSpec, TextList, &ProviderSpec::clients>("clients"),

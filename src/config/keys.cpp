@@ -14,8 +14,6 @@ constexpr uint64_t kHeadFieldsMax = 10'000;
 constexpr uint64_t kPopularMax = 1000;
 constexpr uint64_t kSparesEachMax = 16;
 constexpr uint64_t kKiB = 1024;
-constexpr int64_t kSecond = 1000;  // milliseconds
-constexpr int64_t kDay = 24 * 3600 * kSecond;
 
 // --- policy
 // ---------------------------------------------------------------------------------------

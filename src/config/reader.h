@@ -78,6 +78,10 @@ inline void describe_as(std::string_view type, KeyFacts facts, std::vector<KeyFa
   out.push_back(std::move(facts));
 }
 
+// In milliseconds, in which a DurationType is bounded.
+inline constexpr int64_t kSecond = 1000;
+inline constexpr int64_t kDay = 24 * 3600 * kSecond;
+
 // Between the two, both included.
 template <int64_t min_millis = 0, int64_t max_millis = kDurationMax / std::chrono::milliseconds(1)>
 struct DurationType {

@@ -2,12 +2,11 @@
 
 #include <algorithm>
 
+#include "http/request_parts.h"
 #include "http/structured.h"
 
 namespace penstock::http {
 namespace {
-
-constexpr std::string_view kLineEnd = "\r\n";
 
 // A token as it is, or what is between the quotes of a string, with its escapes undone.
 std::string bare_text(std::string_view item) {

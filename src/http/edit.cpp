@@ -11,8 +11,6 @@
 namespace penstock::http {
 namespace {
 
-constexpr std::string_view kLineEnd = "\r\n";
-
 bool goes(std::string_view name, const FieldEdits& edits) {
   const std::string folded = folded_name(name);
   return std::ranges::find(edits.removed, folded) != edits.removed.end() ||

@@ -12,7 +12,6 @@
 namespace penstock::http {
 namespace {
 
-constexpr std::string_view kLineEnd = "\r\n";
 constexpr std::string_view kWebSocketFields = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
 
 // The two schemes that there are (RFC 9110 section 4.2).

@@ -13,6 +13,8 @@
 
 namespace penstock::http {
 
+inline constexpr std::string_view kLineEnd = "\r\n";
+
 struct RequestWords {
   std::string_view method;
   std::string_view target;

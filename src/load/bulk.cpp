@@ -18,9 +18,6 @@ using loop::Wait;
 
 constexpr uint64_t kBytesByDefault = uint64_t{64} << 20;
 
-// So many pieces in a row, and then the other streams of this thread.
-constexpr int kPiecesInARow = 8;
-
 // One stream's way: what has been sent and received, a piece at a time, without ever waiting.
 class Carrier {
  public:
@@ -77,7 +74,7 @@ Task<Failure> send_stream(Lane& lane, Tunnel& tunnel, uint64_t bytes, Timer& tim
       continue;
     }
     timer.arm(lane.patience_ends());
-    if (++pieces % kPiecesInARow == 0) co_await Wait(lane.loop()).soon();
+    if (++pieces % Pattern::kPiecesInARow == 0) co_await Wait(lane.loop()).soon();
   }
   co_return std::nullopt;
 }
@@ -120,7 +117,7 @@ Task<Failure> download(Lane& lane, Tunnel& tunnel, uint64_t bytes, Results& resu
     }
     if (first) results.setup.record(Clock::now() - from);
     timer.arm(lane.patience_ends());
-    if (++pieces % kPiecesInARow == 0) co_await Wait(lane.loop()).soon();
+    if (++pieces % Pattern::kPiecesInARow == 0) co_await Wait(lane.loop()).soon();
   }
   // The origin has ended; so do we, and TLS wants that said.
   co_return co_await end_writing(lane.loop(), tunnel.wire(), timer);
@@ -154,7 +151,7 @@ Task<Failure> both_ways(Lane& lane, Tunnel& tunnel, uint64_t bytes, Timer& timer
       continue;
     }
     timer.arm(lane.patience_ends());
-    if (++pieces % kPiecesInARow == 0) co_await Wait(lane.loop()).soon();
+    if (++pieces % Pattern::kPiecesInARow == 0) co_await Wait(lane.loop()).soon();
   }
   co_return std::nullopt;
 }

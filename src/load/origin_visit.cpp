@@ -20,7 +20,6 @@ using loop::Wait;
 
 constexpr size_t kSlowBytesPerSecond = 1024;
 constexpr size_t kSlowBytesAtOnce = 128;
-constexpr int kPiecesInARow = 8;
 
 // An origin waits for its clients for as long as they like.
 class Visit {
@@ -92,7 +91,7 @@ Task<> Visit::echo(std::string first, size_t per_second) {
     if (per_second > 0) {
       const Duration pause = Duration(std::chrono::seconds(1)) * got.count / per_second;
       co_await loop::SleepUntil(house_.loop, house_.loop.now() + pause);
-    } else if (++pieces % kPiecesInARow == 0) {
+    } else if (++pieces % Pattern::kPiecesInARow == 0) {
       co_await Wait(house_.loop).soon();
     }
   }
@@ -122,7 +121,7 @@ Task<> Visit::source(std::string order) {
       continue;
     }
     sent += static_cast<uint64_t>(moved.count);
-    if (++pieces % kPiecesInARow == 0) co_await Wait(house_.loop).soon();
+    if (++pieces % Pattern::kPiecesInARow == 0) co_await Wait(house_.loop).soon();
   }
   co_await end();
   co_await silence();  // closing before the client has would reset what is still on its way
@@ -146,7 +145,7 @@ Task<> Visit::sink(std::string first) {
     const size_t count = co_await read(kVisitBuffer);
     if (count == 0) break;
     take(scratch().first(count));
-    if (++pieces % kPiecesInARow == 0) co_await Wait(house_.loop).soon();
+    if (++pieces % Pattern::kPiecesInARow == 0) co_await Wait(house_.loop).soon();
   }
   const std::string verdict = wrong ? fmt::format("{} bytes, wrong at {}\n", received, *wrong)
                                     : fmt::format("{} bytes ok\n", received);

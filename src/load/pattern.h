@@ -16,6 +16,8 @@ class Pattern {
  public:
   static constexpr size_t kPeriod = 65'521;
   static constexpr size_t kPiece = size_t{256} << 10;  // the most that one call to at() gives
+  // So many pieces in a row, and then the other streams of this thread.
+  static constexpr int kPiecesInARow = 8;
 
   Pattern();
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numbers>
 
 #include "base/check.h"
@@ -10,8 +9,6 @@
 
 namespace penstock::plan {
 namespace {
-
-constexpr double kEndless = std::numeric_limits<double>::infinity();
 
 // One step of Erlang's recursion, from B(servers - 1) to B(servers).
 double with_one_more(double blocking, uint64_t servers, double load) {

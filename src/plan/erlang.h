@@ -20,8 +20,12 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 namespace penstock::plan {
+
+// A wait without an end.
+inline constexpr double kEndless = std::numeric_limits<double>::infinity();
 
 // No system here has more servers, and no load is greater.
 inline constexpr uint64_t kServersMax = 1'000'000'000;

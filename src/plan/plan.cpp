@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <limits>
 
 #include "admission/descriptors.h"
 #include "base/check.h"
@@ -13,7 +12,6 @@ namespace penstock::plan {
 namespace {
 
 constexpr double kGib = 1024.0 * 1024 * 1024;
-constexpr double kEndless = std::numeric_limits<double>::infinity();
 
 // Rates and set-up times that are looked at; what lasts longer counts as endless.
 constexpr double kRateMost = 1e8;

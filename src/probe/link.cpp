@@ -61,15 +61,15 @@ class Race {
 }  // namespace
 
 LinkFault fault_of(int error) {
-  using Kind = LinkFault::Kind;
+  using Why = LinkFault::Kind;
   switch (error) {
-    case ETIMEDOUT: return {Kind::kTimedOut, "timed out"};
+    case ETIMEDOUT: return {Why::kTimedOut, "timed out"};
     case ECONNRESET:
-    case EPIPE: return {Kind::kReset, "reset by the other end"};
-    case ECONNREFUSED: return {Kind::kRefused, "connection refused"};
+    case EPIPE: return {Why::kReset, "reset by the other end"};
+    case ECONNREFUSED: return {Why::kRefused, "connection refused"};
     case ENETUNREACH:
-    case EHOSTUNREACH: return {Kind::kRefused, "no route"};
-    default: return {Kind::kSystem, std::strerror(error)};
+    case EHOSTUNREACH: return {Why::kRefused, "no route"};
+    default: return {Why::kSystem, std::strerror(error)};
   }
 }
 

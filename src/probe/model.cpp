@@ -73,7 +73,7 @@ bool any_has(const std::vector<const Timeline*>& runs, Phase phase) {
   return std::ranges::any_of(runs, [&](const Timeline* run) { return run->find(phase); });
 }
 
-std::string millis(Duration span) {
+std::string in_millis(Duration span) {
   return fmt::format("{:.2f} ms", std::chrono::duration<double, std::milli>(span).count());
 }
 
@@ -114,7 +114,7 @@ Fitted fit(const Assumptions& given, const std::vector<const Timeline*>& measure
   const auto take = [&](const char* name, const std::optional<Duration>& said, Duration found,
                         const char* where) {
     out.sources += fmt::format("{}{} {} ({})", out.sources.empty() ? "" : ", ", name,
-                               millis(said.value_or(found)), said ? "given" : where);
+                               in_millis(said.value_or(found)), said ? "given" : where);
     return said.value_or(found);
   };
   Network& network = out.network;

@@ -33,7 +33,7 @@ const Ink& ink_of(Look look) {
 
 constexpr const char* kPlain = "\x1b[0m";
 
-Look look_of(const Span& span, const Way& way) {
+Look seen_as(const Span& span, const Way& way) {
   if (span.failed) return Look::kFailed;
   if (facts(span.phase).inside) return Look::kProxys;
   if (visible_to_proxy(span.phase, way)) return Look::kVisible;
@@ -65,7 +65,7 @@ struct Scale {
 // An instant is a mark with its note behind; anything else is as long as it lasted, and is seen
 // even if that was next to nothing.
 std::string bar_of(const Span& span, const Way& way, const Scale& scale, const Style& style) {
-  const Look look = look_of(span, way);
+  const Look look = seen_as(span, way);
   const Ink& ink = ink_of(look);
   const int from = scale.column(span.start), to = scale.column(span.end);
   const std::string before(static_cast<size_t>(from), ' ');
@@ -83,7 +83,7 @@ std::string bar_of(const Span& span, const Way& way, const Scale& scale, const S
 std::string legend_of(const Timeline& timeline, const Style& style) {
   std::vector<Look> seen;
   for (const Span& span : timeline.spans) {
-    const Look look = look_of(span, timeline.way);
+    const Look look = seen_as(span, timeline.way);
     if (look == Look::kClear && timeline.way.proxied) continue;  // a look-up before the proxy
     if (std::ranges::find(seen, look) == seen.end()) seen.push_back(look);
   }

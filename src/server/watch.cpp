@@ -13,7 +13,7 @@ namespace {
 
 constexpr Duration kStep = std::chrono::seconds(1);
 // What a worker has to answer; then the others are looked at without it.
-constexpr Duration kAnswerTime = std::chrono::milliseconds(500);
+constexpr Duration kAdviceTime = std::chrono::milliseconds(500);
 // Idle tunnels that one worker closes in a second, whatever was asked for: they end in one turn.
 constexpr uint64_t kClosedAtOnce = 500;
 
@@ -36,7 +36,7 @@ loop::RootTask Watch::keep() {
 
 loop::Task<> Watch::sample() {
   const auto take = [](session::Worker& worker) { return worker.sample(); };
-  window_.add(co_await survey(loop_, workers_, kAnswerTime, take));
+  window_.add(co_await survey(loop_, workers_, kAdviceTime, take));
 }
 
 void Watch::look_at_memory() {
@@ -84,7 +84,7 @@ loop::Task<> Watch::make_room() {
   const auto ask = [silence, most](session::Worker& worker) {
     return worker.longest_silences(silence, most);
   };
-  const auto answers = co_await survey(loop_, workers_, kAnswerTime, ask);
+  const auto answers = co_await survey(loop_, workers_, kAdviceTime, ask);
   std::vector<std::vector<Instant>> silent_since;
   silent_since.reserve(answers.size());
   for (const auto& answer : answers)

@@ -13,7 +13,7 @@
 namespace penstock::tls {
 namespace {
 
-constexpr std::array<unsigned char, 9> kAlpn = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+constexpr std::array<unsigned char, 9> kHttp11 = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 
 std::vector<OwnedCertificate> read_roots(const Located<std::string>& ca, Faults& faults) {
   if (!ca.value.empty()) return read_certificates(ca, "parents.ca", faults);
@@ -64,7 +64,7 @@ ClientContextPtr ClientContext::open(const config::Parents& settings,
     trust(context, read_roots(settings.ca, faults));
   }
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
-  SSL_CTX_set_alpn_protos(context, kAlpn.data(), kAlpn.size());
+  SSL_CTX_set_alpn_protos(context, kHttp11.data(), kHttp11.size());
   if (settings.certified()) {
     const config::Certificate files{settings.certificate, settings.key, {}};
     const auto ours = read_credentials(files, "parents", faults, warnings, ShownTo::kServers);

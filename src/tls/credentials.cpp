@@ -13,6 +13,7 @@
 #include <ctime>
 
 #include "base/ascii.h"
+#include "tls/asn1.h"
 
 namespace penstock::tls {
 namespace {
@@ -111,11 +112,7 @@ std::vector<std::string> names_of(const X509* certificate) {
   for (int i = 0; i < count; ++i) {
     const GENERAL_NAME* const name = sk_GENERAL_NAME_value(names.get(), i);
     if (name->type != GEN_DNS) continue;
-    // SAFETY: unsigned chars are read as chars.
-    const std::string_view text(
-        reinterpret_cast<const char*>(ASN1_STRING_get0_data(name->d.dNSName)),
-        static_cast<size_t>(ASN1_STRING_length(name->d.dNSName)));
-    out.push_back(lower(text));
+    out.push_back(lower(string_of(name->d.dNSName)));
   }
   return out;
 }

@@ -16,9 +16,9 @@ namespace {
 using Bytes = std::span<const uint8_t>;
 using Numbers = std::vector<uint16_t>;
 
-constexpr uint16_t kServerName = 0;
+constexpr uint16_t kServerNameType = 0;
 constexpr uint16_t kSignatureAlgorithms = 13;  // RFC 8446 section 4.2.3
-constexpr uint16_t kAlpn = 16;
+constexpr uint16_t kAlpnType = 16;
 constexpr uint16_t kSupportedVersions = 43;  // RFC 8446 section 4.2.1
 constexpr size_t kCountMax = 99;             // two characters have no room for more
 
@@ -105,7 +105,8 @@ Extensions read(Bytes list) {
     ByteFields body(fields.vector(2));
     if (is_grease(type)) continue;
     ++out.count;
-    if (type != kServerName && type != kAlpn) out.hashed.push_back(static_cast<uint16_t>(type));
+    if (type != kServerNameType && type != kAlpnType)
+      out.hashed.push_back(static_cast<uint16_t>(type));
     if (type == kSignatureAlgorithms) out.signature_algorithms = numbers_in(body.vector(2));
     if (type == kSupportedVersions) {
       for (const uint16_t version : numbers_in(body.vector(1))) {

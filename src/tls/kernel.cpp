@@ -19,7 +19,7 @@ using kernel::Way;
 constexpr int kNoticesMax = 16;
 // Key updates that cost a peer nothing; each of the others has to come behind as many records,
 // which are 1 MiB if they are full. As a Session has it.
-constexpr uint32_t kKeyUpdatesFree = 16;
+constexpr uint32_t kFreeKeyUpdates = 16;
 constexpr int64_t kRecordsPerKeyUpdate = 64;
 constexpr size_t kKeyUpdateBytes = 5;
 constexpr size_t kAlertBytes = 2;
@@ -98,7 +98,7 @@ int KernelSession::hear_alert(uint8_t level, uint8_t description) {
 int KernelSession::renew_keys(bool asked) {
   const int fd = stream_->fd();
   const auto since = kernel::sequence(fd, Way::kReceive, keys_->receive.cipher);
-  if (++key_updates_ > kKeyUpdatesFree && since < kRecordsPerKeyUpdate) return EPROTO;
+  if (++key_updates_ > kFreeKeyUpdates && since < kRecordsPerKeyUpdate) return EPROTO;
   keys_->receive_secret = next(keys_->digest, keys_->receive_secret);
   derive(keys_->digest, keys_->receive_secret, keys_->receive);
   keys_->receive.sequence = 0;

@@ -6,19 +6,14 @@
 #include <string_view>
 #include <utility>
 
+#include "tls/asn1.h"
 #include "tls/owned.h"
 
 namespace penstock::tls {
 namespace {
 
 constexpr size_t kNamesMax = 64;
-constexpr size_t kNameBytesMax = 1024;
-
-std::string_view text_of(const ASN1_STRING* string) {
-  // SAFETY: unsigned chars are read as chars.
-  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(string)),
-          static_cast<size_t>(ASN1_STRING_length(string))};
-}
+constexpr size_t kWordBytesMax = 1024;
 
 std::string subject_of(const X509* certificate) {
   const OwnedBio memory(BIO_new(BIO_s_mem()));
@@ -27,7 +22,7 @@ std::string subject_of(const X509* certificate) {
   char* text = nullptr;
   const long size = BIO_get_mem_data(memory.get(), &text);
   if (size <= 0) return {};
-  return {text, std::min(static_cast<size_t>(size), kNameBytesMax)};
+  return {text, std::min(static_cast<size_t>(size), kWordBytesMax)};
 }
 
 // The names of one kind.
@@ -38,7 +33,7 @@ struct Names {
   void add(std::string_view name, bool room) {
     const auto control = [](char c) { return static_cast<uint8_t>(c) < 0x20 || c == 0x7f; };
     const bool good =
-        !name.empty() && name.size() <= kNameBytesMax && std::ranges::none_of(name, control);
+        !name.empty() && name.size() <= kWordBytesMax && std::ranges::none_of(name, control);
     if (good && room) {
       whole.emplace_back(name);
     } else {
@@ -62,9 +57,9 @@ identity::Certificate read_client_certificate(const X509* certificate) {
     const GENERAL_NAME* const name = sk_GENERAL_NAME_value(names.get(), i);
     const bool room = std::cmp_less(i, kNamesMax);
     switch (name->type) {
-      case GEN_DNS: dns.add(text_of(name->d.dNSName), room); break;
-      case GEN_EMAIL: email.add(text_of(name->d.rfc822Name), room); break;
-      case GEN_URI: uri.add(text_of(name->d.uniformResourceIdentifier), room); break;
+      case GEN_DNS: dns.add(string_of(name->d.dNSName), room); break;
+      case GEN_EMAIL: email.add(string_of(name->d.rfc822Name), room); break;
+      case GEN_URI: uri.add(string_of(name->d.uniformResourceIdentifier), room); break;
       default: break;
     }
   }
