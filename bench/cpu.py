@@ -7,6 +7,7 @@ were compared for processes whose threads stay: they agree within 0.1 %, and eac
 compares them again (`schedstat_ns`) and writes the result into its report.
 """
 
+import contextlib
 import os
 import time
 
@@ -82,6 +83,20 @@ def anonymous_kib_of(smaps_rollup):
         if line.startswith("Pss_Anon:"):
             return int(line.split()[1])
     raise ValueError("no Pss_Anon: smaps_rollup is that of a kernel before 5.4")
+
+
+def most_memory_kib(root):
+    """The most that each process of the tree has ever had in memory, files and all, added up."""
+    total = 0
+    for pid in tree(root):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/status", encoding="utf-8") as file:
+            total += most_memory_kib_of(file.read())
+    return total
+
+
+def most_memory_kib_of(status):
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1])
 
 
 def anonymous_kib(root):

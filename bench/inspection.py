@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """What inspecting tunnels costs in CPU of the proxy's process tree: per new connection with one small
-request inside, and per GiB; and what it adds to the time of a connection, beside a penstock that only
-tunnels. Both proxies show leaves of one CA (P-256) and go to one origin (Node).
+request inside, and per GiB; the most memory it had for that; and what it adds to the time of a connection, beside a penstock that only
+tunnels. All proxies show leaves of one CA (P-256) and go to one origin (Node).
 
 Squid needs OpenSSL for it, which is Debian's package squid-openssl; that cannot be installed beside
 squid, so its files are unpacked and named here:
 
   apt-get download squid-openssl && dpkg -x squid-openssl_*.deb /tmp/squid-openssl
-  scripts/bench-inspection --squid /tmp/squid-openssl [--rounds 5] [--seconds 3] [--mib 256]
+  scripts/bench-inspection --squid /tmp/squid-openssl [--mitmproxy] [--rounds 5] [--seconds 3] [--mib 256]
+
+mitmproxy (mitmdump, in Debian) keeps no flow and prints nothing here, and bodies pass as they come.
 
 The proxy has one core, all else the other. In each round all are measured in turn; the figures are
 medians, with the lowest and the highest.
@@ -21,6 +23,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import cpu
 import peers
 from https import cell, helper, measure, on_load_core
 from incident import BINARY
@@ -44,6 +47,10 @@ def squid(folder):
                 "squid/inspection.conf", ("-N", "-f", "{config}"), ("-v",), logs=("cache.log",))
 
 
+MITMPROXY = Peer("mitmproxy", "mitmproxy", "connect", "mitmdump", "mitmproxy/config.yaml",
+                 ("--set", "confdir={folder}"), ("--version",))
+
+
 class Inspecting(peers.Running):
     def __init__(self, peer, origin_port, certificates, certgen):
         self.certificates, self.certgen = certificates, certgen
@@ -56,6 +63,9 @@ class Inspecting(peers.Running):
             subprocess.run([self.certgen, "-c", "-s", store, "-M", "16MB"], check=True,
                            capture_output=True)
             subprocess.run(["chown", "-R", "proxy:", store], check=False)
+        if self.peer is MITMPROXY:
+            (self.folder / "mitmproxy-ca.pem").write_text("".join(
+                (self.certificates / name).read_text() for name in ("ca.key", "ca.pem")))
         return {**super()._words(), "CA": self.certificates / "ca.pem",
                 "CA_KEY": self.certificates / ("open.key" if self.peer.name == "squid" else "ca.key"),
                 "CERTGEN": self.certgen,
@@ -81,6 +91,7 @@ def start_origin(stack, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--squid", type=Path, help="where squid-openssl was unpacked; without it: alone")
+    parser.add_argument("--mitmproxy", action="store_true", help="beside mitmdump, too")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--mib", type=int, default=256)
@@ -100,7 +111,9 @@ def main():
         origin = start_origin(stack, folder)
         proxies = []
         certgen = args.squid / "usr/lib/squid/security_file_certgen" if args.squid else ""
-        for peer in (PENSTOCK, TUNNELS, *([squid(args.squid)] if args.squid else [])):
+        others = [squid(args.squid)] if args.squid else []
+        others += [MITMPROXY] if args.mitmproxy else []
+        for peer in (PENSTOCK, TUNNELS, *others):
             proxies.append(Inspecting(peer, origin, folder, certgen))
             stack.callback(proxies[-1].end)
         rows = {"new connection and request, us": ("setup", args.seconds, 1 / 1e3),
@@ -123,6 +136,8 @@ def main():
         for what, by_name in figures.items():
             print(f"| {what} | " + " | ".join(
                 cell(by_name[name], by_name["penstock"]) for name in titles) + " |")
+        print("| memory at most, MiB | " + " | ".join(
+            f"{cpu.most_memory_kib(p.process.pid) / 1024:.0f}" for p in proxies) + " |")
         for which, title in ((50, "median"), (99, "99th percentile")):
             print(f"| time of a connection, {title}, us | " + " | ".join(
                 f"{statistics.quantiles(times[name], n=100)[which - 1]:.0f}" for name in titles) + " |")

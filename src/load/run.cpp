@@ -61,13 +61,15 @@ void Crew::lane_is_open(int tunnels) {
     const std::lock_guard lock(mutex_);
     open_tunnels_ += tunnels;
     if (++open_lanes_ < lanes_.size()) return;
-    unsaid_ = options_.mode == Mode::kIdle;
-    changed_.notify_all();
   }
   const Instant now = Clock::now();
   for (const auto& lane : lanes_) {
     lane->mailbox().post([&lane = *lane, now] { lane.everybody_is_open(now); });
   }
+  // Said behind that: whoever hears it may stop the run, and lanes have to know by then.
+  const std::lock_guard lock(mutex_);
+  unsaid_ = options_.mode == Mode::kIdle;
+  changed_.notify_all();
 }
 
 void Crew::ask_for_snapshots() {

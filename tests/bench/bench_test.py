@@ -96,6 +96,10 @@ def test_memory_is_that_of_anonymous_pages_with_shared_ones_once():
         cpu.anonymous_kib_of("Rss: 900 kB\n")
 
 
+def test_the_most_memory_is_the_kernels_high_water_mark():
+    assert cpu.most_memory_kib_of("VmPeak:  900 kB\nVmHWM:\t  321 kB\nVmRSS:  123 kB\n") == 321
+
+
 # --- figures
 
 def test_a_figure_is_median_and_bounds():
