@@ -39,6 +39,7 @@ struct Snapshot {
   uint64_t logins_known = 0;
   std::vector<identity::KeySource::Facts> key_sources;
   std::optional<bump::Mint::Counts> mint;  // none: nothing is inspected
+  std::vector<std::string> icap_services;  // by their places
   admission::MemoryUse memory;
   bool memory_short = false;
   uint64_t local_ports = 0;  // that one source address has towards one destination

@@ -208,6 +208,9 @@ nlohmann::ordered_json inspection_json(const Findings& found) {
           {"other", word(found.inspection->other)},
           {"on_pinned", on_pinned(*found.inspection)},
           {"origin_keys", found.inspection->origin_keys.size()},
+          {"icap",
+           {{"request", found.inspection->icap_request},
+            {"response", found.inspection->icap_response}}},
           {"sets", std::move(sets)},
           {"removes", found.inspection->edits.removed}};
 }
@@ -258,6 +261,14 @@ nlohmann::ordered_json as_json(const config::Config& config, const Findings& fou
   return out;
 }
 
+void print_icap(const config::Config& config, std::string_view what, const std::string& name) {
+  const size_t place = icap::find_service(config.icap, name);
+  if (place == config.icap.size()) return;
+  const icap::Service& service = *config.icap[place];
+  fmt::print("  icap      {} go to {} ({}); on_failure: {}\n", what, name, service.uri(),
+             service.on_failure == icap::OnFailure::kBypass ? "bypass" : "refuse");
+}
+
 void print_inspection(const config::Config& config, const Findings& found, const Inside* inside) {
   if (found.inspection != nullptr && found.excepted) {
     fmt::print("  inspect   not read: the host is among the exceptions\n");
@@ -269,6 +280,8 @@ void print_inspection(const config::Config& config, const Findings& found, const
       fmt::print("            the origin has to have {} in origin_keys\n",
                  keys == 1 ? "the key" : fmt::format("one of the {} keys", keys));
     }
+    print_icap(config, "requests", found.inspection->icap_request);
+    print_icap(config, "answers", found.inspection->icap_response);
   }
   if (inside == nullptr) return;
   fmt::print("  request   {} {}  ", inside->method, inside->path);

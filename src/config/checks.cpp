@@ -148,6 +148,48 @@ void check_inspection(const Config& config, Faults& faults) {
   }
 }
 
+// Whoever wrote a name meant a service; a rule without it would let pass unread what was to be
+// read.
+void check_icap(const Config& config, Faults& faults) {
+  std::string names;
+  for (const auto& service : config.icap) names += (names.empty() ? "" : ", ") + service->name;
+  const auto check = [&](const Located<std::string>& named, const std::string& key) {
+    if (named.place.line == 0) return;
+    if (icap::find_service(config.icap, named.value) < config.icap.size()) return;
+    faults.push_back(
+        {named.place,
+         "inspect.icap." + key + ": \"" + named.value +
+             (names.empty() ? "\" is no service, and there are none; write for example "
+                              "icap: {services: [{name: scan, url: "
+                              "\"icap://127.0.0.1:1344/avscan\"}]}"
+                            : "\" is no service; there are: " + names)});
+  };
+  for (const policy::RuleSpec& rule : config.policy.rules) {
+    if (!rule.inspect) continue;
+    check(rule.inspect->icap_request, "request");
+    check(rule.inspect->icap_response, "response");
+  }
+}
+
+void warn_of_icap(Config& config) {
+  for (const auto& service : config.icap) {
+    const auto uses = [&service](const policy::RuleSpec& rule) {
+      return rule.inspect && (rule.inspect->icap_request.value == service->name ||
+                              rule.inspect->icap_response.value == service->name);
+    };
+    if (std::ranges::none_of(config.policy.rules, uses)) {
+      config.warnings.push_back({service->place, "icap.services: no rule names \"" + service->name +
+                                                     "\", so nothing is shown to it"});
+    }
+    const auto& literal = service->authority.literal;
+    if (!literal || is_loopback(*literal)) continue;
+    config.warnings.push_back(
+        {service->place, "icap.services: what is inspected goes to \"" + service->name + "\" (" +
+                             service->authority.text() +
+                             ") in the clear; keep the way to it as safe as this machine"});
+  }
+}
+
 void warn_of_inspection(const Node& root, Config& config) {
   Faults& warnings = config.warnings;
   bool used = false;
@@ -180,6 +222,7 @@ void check_together(const Node& root, const Config& config, Faults& faults) {
   check_listeners(root, config, faults);
   check_times(root, config, faults);
   check_inspection(config, faults);
+  check_icap(config, faults);
 }
 
 void warn(const Node& root, Config& config) {
@@ -198,6 +241,7 @@ void warn(const Node& root, Config& config) {
     warn_of_methods_without_tls(rule, warnings);
   }
   warn_of_inspection(root, config);
+  warn_of_icap(config);
   warn_of_quotas(config);
   warn_of_plain_credentials(config);
   if (config.timeouts.head == Duration::zero()) {

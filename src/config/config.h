@@ -18,6 +18,7 @@
 #include "base/ip.h"
 #include "base/time.h"
 #include "http/authority.h"
+#include "icap/service.h"
 #include "identity/book.h"
 #include "identity/spec.h"
 #include "policy/rules.h"
@@ -187,6 +188,7 @@ struct Config {
   PolicyReload policy_reload = PolicyReload::kRecheck;
   Parents parents;
   std::optional<Inspection> inspection;  // none: no rule may inspect
+  icap::Services icap;                   // that rules may name
   Timeouts timeouts;
   Limits limits;
   admission::BreakerSettings breaker;

@@ -167,6 +167,23 @@ struct PinnedType {
   }
 };
 
+constexpr Key<InspectionSpec> kIcapUseKeys[] = {
+    key<InspectionSpec, LocatedTextType, &InspectionSpec::icap_request>("request"),
+    key<InspectionSpec, LocatedTextType, &InspectionSpec::icap_response>("response"),
+};
+
+struct IcapUseType {
+  static void read(const Node& node, const Path& path, Faults& faults, InspectionSpec& out) {
+    MapType<kIcapUseKeys>::read(node, path, faults, out);
+    if (node.kind != Node::Kind::kMap || !node.entries.empty()) return;
+    blame(node, path, "needs request or response, each the name of a service of icap.services",
+          faults);
+  }
+  static void describe(KeyFacts facts, std::vector<KeyFacts>& out) {
+    MapType<kIcapUseKeys>::describe(std::move(facts), out);
+  }
+};
+
 // --- the whole
 // ---------------------------------------------------------------------------------------
 
@@ -182,6 +199,7 @@ constexpr Key<InspectionSpec> kInspectKeys[] = {
     key<InspectionSpec, FileType, &InspectionSpec::certificate>("certificate"),
     key<InspectionSpec, FileType, &InspectionSpec::key>("key"),
     key<InspectionSpec, HttpType, whole_spec>("http"),
+    key<InspectionSpec, IcapUseType, whole_spec>("icap"),
     key<InspectionSpec, FieldsType, &InspectionSpec::set_headers>("set_headers"),
     key<InspectionSpec, TextList, &InspectionSpec::remove_headers>("remove_headers"),
 };

@@ -1,5 +1,6 @@
 #include "config/keys.h"
 
+#include "config/icap_keys.h"
 #include "config/identity_keys.h"
 #include "config/inspect_keys.h"
 #include "config/listener_type.h"
@@ -305,6 +306,7 @@ constexpr Key<Config> kKeys[] = {
     key<Config, MapType<kPolicyKeys>, whole>("policy"),
     key<Config, ParentsType, &Config::parents>("parents"),
     key<Config, InspectionType, &Config::inspection>("inspection"),
+    key<Config, IcapType, &Config::icap>("icap"),
     key<Config, ListType<QuotaType, Emptiness::kAllowed, Faulty::kKept>, &Config::quota_specs>(
         "quotas"),
     key<Config, ListType<ProviderType, Emptiness::kAllowed, Faulty::kKept>,

@@ -123,6 +123,34 @@ std::string schema() {
         "key_log": {"$ref": "#/$defs/file", "description": "For debugging alone: the secrets of TLS are written there, and whoever reads them reads the traffic."}
       }
     },
+    "icap": {
+      "description": "Services that are shown what is inspected, and may change it or refuse it (RFC 3507).",
+      "type": "object",
+      "additionalProperties": false,
+      "required": ["services"],
+      "properties": {
+        "services": {
+          "description": "Rules name them in inspect.icap.",
+          "type": "array",
+          "minItems": 1,
+          "maxItems": 16,
+          "items": {
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["name", "url"],
+            "properties": {
+              "name": {"$ref": "#/$defs/name", "description": "By which rules name it; also in metrics."},
+              "url": {"$ref": "#/$defs/icap_url", "description": "Where it is."},
+              "on_failure": {"description": "What becomes of a message where the service fails. refuse: the client is told so; bypass: it goes on unread, as long as all of it is still held.", "enum": ["refuse", "bypass"], "default": "refuse"},
+              "preview": {"$ref": "#/$defs/icap_preview", "description": "How much of a body it is shown first. auto: as much as it wants, up to 32KiB; off: no previews; or a size that it is bounded by.", "default": "auto"},
+              "connections": {"description": "At one time, of each worker.", "type": "integer", "minimum": 1, "maximum": 1024, "default": 16},
+              "timeout": {"$ref": "#/$defs/duration", "description": "How long it may be silent where it is its turn, and how long one waits for a connection: 100ms to 1h.", "default": "10s"},
+              "tells": {"description": "What it is told besides the message: client: X-Client-IP; identity: X-Authenticated-User; origin: X-Server-IP.", "type": "array", "minItems": 1, "items": {"enum": ["client", "identity", "origin"]}}
+            }
+          }
+        }
+      }
+    },
     "quotas": {
       "description": "What clients may have; the first that matches decides, none: limits.tunnels_per_client.",
       "type": "array",

@@ -64,6 +64,16 @@ std::string_view schema_definitions() {
                     "deny": {"description": "Requests that may not, whatever allow says.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/request"}}
                   }
                 },
+                "icap": {
+                  "description": "Services that requests, and answers, are shown to.",
+                  "type": "object",
+                  "additionalProperties": false,
+                  "minProperties": 1,
+                  "properties": {
+                    "request": {"type": "string", "description": "The service of icap.services that is shown each request before the origin is asked."},
+                    "response": {"type": "string", "description": "The one that is shown each answer before the client gets it."}
+                  }
+                },
                 "set_headers": {"$ref": "#/$defs/set_headers", "description": "Fields that every request is sent on with, in place of the client's own."},
                 "remove_headers": {"description": "Fields that no request is sent on with.", "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/field_name"}}
               }
@@ -92,6 +102,8 @@ std::string_view schema_definitions() {
     "path": {"description": "A path without a query; * stands for any run of characters.", "type": "string", "pattern": "^[/*][^?#]*$", "maxLength": 512, "examples": ["/v1/*"]},
     "media_type": {"description": "Type and subtype; * stands for any run of characters.", "type": "string", "pattern": "^[^/; ]+/[^/; ]+$", "examples": ["application/json", "image/*"]},
     "public_key": {"description": "SHA-256 of a SubjectPublicKeyInfo, as curl's --pinnedpubkey has it.", "type": "string", "pattern": "^sha256//[A-Za-z0-9+/]{43}=$", "examples": ["sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]},
+    "icap_url": {"description": "icap://host:port/service; without a port 1344 is meant.", "type": "string", "pattern": "^[Ii][Cc][Aa][Pp]://[^/ ]+/[^ #]+$", "examples": ["icap://127.0.0.1:1344/avscan"]},
+    "icap_preview": {"anyOf": [{"enum": ["auto", "off"]}, {"$ref": "#/$defs/size"}], "examples": ["auto", "4KiB"]},
     "header_globs": {"description": "Names and values, in which * stands for any run of characters.", "type": "object", "minProperties": 1, "additionalProperties": {"type": "string"}, "examples": [{"X-Api-Version": "2024-*"}]},
     "set_headers": {
       "description": "Names and values; a value is text, or what is in a file.",

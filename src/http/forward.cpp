@@ -164,6 +164,16 @@ std::string_view field_lines(const ForwardRequest& request) {
   return head.substr(first, head.size() - kLineEnd.size() - first);
 }
 
+std::optional<uint64_t> body_bytes(std::string_view lines, const BodyReader& body) {
+  if (body.done()) return 0;
+  for (Field field; take_field(lines, field);) {
+    if (equals_ignoring_case(field.name, "content-length")) {
+      return parse_decimal(field.value, kLengthMax);
+    }
+  }
+  return std::nullopt;
+}
+
 bool is_connect(std::string_view head) {
   if (head.starts_with(kLineEnd)) head.remove_prefix(kLineEnd.size());
   return head.starts_with("CONNECT ");

@@ -52,6 +52,10 @@ struct ForwardRequest {
 // The fields of what the origin is sent, for take_field().
 std::string_view field_lines(const ForwardRequest& request);
 
+// How long a body is that its head, of which these are the fields, says so of; nothing: it does
+// not.
+std::optional<uint64_t> body_bytes(std::string_view lines, const BodyReader& body);
+
 // Whether a head asks for a tunnel; anything else is to be forwarded. An empty line may come first.
 bool is_connect(std::string_view head);
 

@@ -103,6 +103,8 @@ std::shared_ptr<const Inspection> Inspection::compile(const InspectionSpec& spec
   read_keys(spec, out->origin_keys, faults);
   out->certificate = spec.certificate;
   out->key = spec.key;
+  out->icap_request = spec.icap_request.value;
+  out->icap_response = spec.icap_response.value;
   std::vector<Pattern> excepted = parse_host_patterns(spec.except, "except", faults);
   excepted.insert(excepted.end(), spec.excepted_by_file.begin(), spec.excepted_by_file.end());
   out->excepted_ = HostSet(excepted);

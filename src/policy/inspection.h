@@ -36,6 +36,9 @@ class Inspection {
   Located<std::string> certificate;  // shown to origins that ask for one; empty: none
   Located<std::string> key;
   http::FieldEdits edits;  // of every request that passes
+  // Names of the services that requests and answers are shown to (icap/service.h); empty: to none.
+  std::string icap_request;
+  std::string icap_response;
 
   // False: it is among the exceptions, and stays the client's and the origin's.
   bool reads(const http::Authority& target) const;

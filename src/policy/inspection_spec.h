@@ -55,6 +55,8 @@ struct InspectionSpec {
   std::vector<RequestSpec> deny;
   std::vector<FieldSpec> set_headers;
   std::vector<Located<std::string>> remove_headers;
+  Located<std::string> icap_request;  // names of services; empty: none
+  Located<std::string> icap_response;
 
   // Of the files: what was in them, once they have been read.
   std::vector<Pattern> excepted_by_file;

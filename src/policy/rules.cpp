@@ -218,6 +218,11 @@ std::vector<Route> Rules::routes_to_parent(const Decision& decision, uint16_t po
                                            std::span<const IpAddress> addresses,
                                            const Surroundings& surroundings) const {
   PENSTOCK_CHECK(decision.allowed && decision.rule && !decision.rule->via.empty());
+  return routes_to_service(port, addresses, surroundings);
+}
+
+std::vector<Route> Rules::routes_to_service(uint16_t port, std::span<const IpAddress> addresses,
+                                            const Surroundings& surroundings) {
   std::vector<Route> out;
   for (const IpAddress& address : addresses) {
     if (is_loop(faces_of(address), port, surroundings)) continue;

@@ -88,6 +88,10 @@ class Rules {
                                       std::span<const IpAddress> addresses,
                                       const Surroundings& surroundings) const;
 
+  // The addresses of a service that the owner has named, at `port`: the same.
+  static std::vector<Route> routes_to_service(uint16_t port, std::span<const IpAddress> addresses,
+                                              const Surroundings& surroundings);
+
   // The same judgement, address by address, for people.
   std::vector<JudgedAddress> explain_addresses(const Decision& decision, const Asker& asker,
                                                const http::Authority& target,

@@ -93,6 +93,7 @@ bool Server::open() {
   const auto epoch = static_cast<uint32_t>(std::time(nullptr));
   for (uint64_t i = 0; i < worker_count_; ++i) {
     session::Worker::Parts parts{.number = static_cast<int>(i),
+                                 .workers = static_cast<int>(worker_count_),
                                  .epoch = epoch,
                                  .door = door_.get(),
                                  .quotas = &quotas_,
@@ -361,6 +362,7 @@ loop::Task<admin::Snapshot> Server::snapshot() {
   out.logins_known = desk_.verified();
   if (config_->identity) out.key_sources = config_->identity->key_facts(Clock::now());
   if (tls_.inspector) out.mint = tls_.inspector->mint->counts();
+  for (const auto& service : config_->icap) out.icap_services.push_back(service->name);
   out.memory = watch_->memory();
   out.memory_short = door_->memory_short();
   out.local_ports = ports_.room();

@@ -15,6 +15,7 @@
 
 #include "dial/reach.h"
 #include "observe/probes.h"
+#include "session/adapt.h"
 #include "session/admit.h"
 #include "session/announcement.h"
 #include "session/entrance.h"
@@ -254,6 +255,11 @@ Task<Failure> find_origin(Connection& c) {
       c.story.allowed = false;
       co_return refused;
     }
+    if (const auto refused = co_await adapt_request(c)) {
+      if (refused->facts().side == Side::kPolicy) c.story.allowed = false;
+      co_return refused;
+    }
+    if (c.forward->own_answer) co_return std::nullopt;  // there is nothing to ask an origin
   }
 
   // 4. Is there room? Asked before DNS and connect, since those are what overload breaks first.
@@ -297,6 +303,7 @@ Task<Failure> say_established(Connection& c) {
 // connection that had been idle turns out to be dead, everything from the rules on is done once
 // more.
 Task<Failure> exchange(Connection& c) {
+  if (c.forward->own_answer) co_return co_await deliver_own_answer(c);
   if (!still_allowed(c)) co_return Error{Code::kNameDenied};
   Failure failure = co_await forward(c);
   if (!failure || !was_stale(c, *failure)) co_return failure;

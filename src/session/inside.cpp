@@ -46,17 +46,6 @@ class Http1Inside final : public Entrance {
   }
 };
 
-// How long its body is, where it says so.
-std::optional<uint64_t> body_bytes(const http::ForwardRequest& request) {
-  std::string_view lines = http::field_lines(request);
-  for (http::Field field; http::take_field(lines, field);) {
-    if (equals_ignoring_case(field.name, "content-length")) {
-      return parse_decimal(field.value, UINT64_MAX);
-    }
-  }
-  return request.body.done() ? std::optional<uint64_t>(0) : std::nullopt;
-}
-
 // What a handshake with a parent says, of an origin.
 Code of_origin(Code parents) {
   switch (parents) {
@@ -105,8 +94,8 @@ Failure judge_request(Connection& c) {
   if (!inspection) return Error{Code::kNotInspected};
   const http::ForwardRequest& request = c.forward->request;
   const auto refused = inspection->judge(
-      c.story.target,
-      {request.method, request.path, http::field_lines(request), body_bytes(request)});
+      c.story.target, {request.method, request.path, http::field_lines(request),
+                       http::body_bytes(http::field_lines(request), request.body)});
   if (!refused) return std::nullopt;
   if (c.config().rules->mode() == policy::Mode::kReport) {
     c.story.would_deny = true;

@@ -62,6 +62,21 @@ void inspected(JsonWriter& json, const Connection& c) {
   if (c.inside->fault) json.field("origin_fault", std::string_view(c.inside->fault));
 }
 
+// What services were shown of it, and what they made of that.
+void icap(JsonWriter& json, const Connection& c) {
+  if (!c.forward || !c.forward->icap) return;
+  const IcapNotes& notes = *c.forward->icap;
+  json.key("icap").begin_object();
+  for (size_t i = 0; i < kAdaptedMessages.size(); ++i) {
+    if (!notes.results[i]) continue;
+    const std::string message(kAdaptedMessages[i]);
+    json.field(message, kAdaptedWords[static_cast<size_t>(*notes.results[i])]);
+    time_field(json, message + "_us", notes.took[i]);
+  }
+  if (!notes.threat.empty()) json.field("threat", notes.threat);
+  json.end_object();
+}
+
 // What the sender in front of us said, where there is one.
 void announced(JsonWriter& json, const Story& story) {
   if (!story.announced) return;
@@ -171,6 +186,7 @@ void write_line(Connection& c, std::string_view outcome, int64_t total_us) {
   ending(json, c.story, outcome);
   json.field("bytes_up", c.story.up.total()).field("bytes_down", c.story.down.total());
   if (c.forward) time_field(json, "response_us", c.forward->response);
+  icap(json, c);
   times(json, c.story.times, total_us);
   kernel_view(json, c);
   json.end_object();

@@ -75,7 +75,7 @@ Leg::State Leg::move(Instant now) {
     return State::kDone;
   }
   if (!begun_) return State::kBlocked;
-  if (early_.empty() && !from_.source().ready(loop::kReadable)) return State::kBlocked;
+  if (early_.empty() && !from_->source().ready(loop::kReadable)) return State::kBlocked;
 
   const auto room = relay_.buffer().subspan(kFront, tunnel::Relay::kBufferBytes - kFront - kBack);
   const size_t allowed = pace_ ? pace_->allowance(now, room.size()) : room.size();
@@ -96,7 +96,7 @@ size_t Leg::receive(std::span<uint8_t> into) {
     early_.erase(early_.begin(), early_.begin() + static_cast<ptrdiff_t>(size));
     return size;
   }
-  const loop::Moved moved = from_.read(into);
+  const loop::Moved moved = from_->read(into);
   if (moved.bytes()) return static_cast<size_t>(moved.count);
   if (moved.would_block()) {
     state_ = State::kBlocked;
@@ -122,6 +122,9 @@ std::optional<size_t> Leg::gather(std::span<uint8_t> block) {
       content += piece->content.size();
     }
     at += piece->taken;
+  }
+  if (expected_ && (body_.bytes() > *expected_ || (body_.done() && body_.bytes() != *expected_))) {
+    return std::nullopt;
   }
   const auto behind = block.subspan(at);
   early_.insert(early_.begin(), behind.begin(), behind.end());

@@ -36,7 +36,7 @@ class Leg {
   };
 
   Leg(tunnel::Relay& relay, loop::Stream& from, loop::Stream& to, tunnel::Carried& carried)
-      : relay_(relay), from_(from), to_(to), carried_(carried) {}
+      : relay_(relay), from_(&from), to_(to), carried_(carried) {}
   Leg(const Leg&) = delete;
   Leg& operator=(const Leg&) = delete;
 
@@ -50,6 +50,10 @@ class Leg {
   void give(std::span<const uint8_t> early);
   // Behind what was said comes this body.
   void begin(const http::BodyReader& body, http::Coding coding);
+  // It reads from `from` instead; before begin().
+  void hear(loop::Stream& from) { from_ = &from; }
+  // The body has so many bytes, as its head has said in front of it: kBadBody if it has not.
+  void expect(std::optional<uint64_t> bytes) { expected_ = bytes; }
   // No more is read or written.
   void stop() { stopped_ = true; }
 
@@ -82,7 +86,7 @@ class Leg {
   State failed(State state, int error);
 
   tunnel::Relay& relay_;
-  loop::Stream& from_;
+  loop::Stream* from_;
   loop::Stream& to_;
   tunnel::Carried& carried_;
   std::unique_ptr<tunnel::Pace> pace_;
@@ -91,6 +95,7 @@ class Leg {
   size_t held_at_ = 0;
   http::BodyReader body_ = http::BodyReader::none();
   http::Coding coding_ = http::Coding::kPlain;
+  std::optional<uint64_t> expected_;  // bytes of content
   State state_ = State::kBlocked;
   int error_ = 0;
   bool ended_ = true;  // the framing behind the body's last byte is written

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "icap/service.h"
 #include "identity/identity.h"
 #include "observe/counter.h"
 #include "observe/histogram.h"
@@ -36,6 +37,14 @@ enum class Inspected : uint8_t {
 };
 inline constexpr std::array<std::string_view, 7> kInspectedWords = {
     "read", "other", "excepted", "hidden", "pinned", "distrusted", "failed"};
+
+// What became of a message that was shown to a service of ICAP. kAnswered: a request, by the
+// service itself. kIgnored: it wants no such messages. kBypassed: it failed, and they go on.
+enum class Adapted : uint8_t { kUnmodified, kModified, kAnswered, kIgnored, kBypassed, kFailed };
+inline constexpr std::array<std::string_view, 6> kAdaptedWords = {
+    "unmodified", "modified", "answered", "ignored", "bypassed", "failed"};
+// Which messages: in the order of icap_seconds.
+inline constexpr std::array<std::string_view, 2> kAdaptedMessages = {"request", "response"};
 
 // A label value for each method would be a client's to choose.
 inline constexpr std::array<std::string_view, 6> kMethodWords = {"GET", "HEAD",   "POST",
@@ -72,6 +81,13 @@ struct Metrics {
   // Requests that were forwarded, by what was asked and by what the client was told: 1xx to 5xx,
   // and last what it was told nothing.
   std::array<std::array<observe::Counter, kStatusClasses>, kMethodClasses> requests;
+  // By the service's place in the configuration, the message and the result.
+  std::array<
+      std::array<std::array<observe::Counter, kAdaptedWords.size()>, kAdaptedMessages.size()>,
+      icap::kServicesMax>
+      icap;
+  std::array<observe::Histogram, kAdaptedMessages.size()> icap_seconds;
+  observe::Counter icap_idle;  // connections between two messages
   observe::Counter origins_idle, origins_reused, clients_idle;
   observe::Counter spares_ready, spares_used, spares_expired, spares_closed, spares_failed;
   observe::Counter dns_lookups, dns_hits, dns_coalesced, dns_stale, dns_failures, dns_entries,

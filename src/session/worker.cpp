@@ -42,7 +42,8 @@ Worker::Worker(loop::Loop& loop, Parts parts)
       spares_(loop, means(), *door_, *situation_->config),
       origins_(loop, *door_),
       relay_(parts.pipes_max),
-      dial_clock_(parts.dial_clock) {}
+      dial_clock_(parts.dial_clock),
+      icap_lines_(*this, parts.workers) {}
 
 Worker::~Worker() {
   end_all(Code::kAborted);
@@ -91,6 +92,7 @@ void Worker::drain() {
   draining_ = true;
   spares_.close();
   origins_.close();
+  icap_lines_.drop_all();
   idle_clients_.drop_all();
   trunks_.for_each([](Trunk& trunk) { trunk.wake(); });
 }
@@ -98,6 +100,7 @@ void Worker::drain() {
 void Worker::yield() {
   spares_.yield();
   origins_.yield();
+  icap_lines_.yield();
   idle_clients_.yield();
 }
 
@@ -108,6 +111,7 @@ void Worker::adopt(SituationPtr situation) {
   sources_ = dial::SourcePool(config.dial.source_addresses);
   spares_.adopt(config);
   origins_.drop_all();
+  icap_lines_.drop_all();
   if (config.policy_reload == config::PolicyReload::kKeep) return;
   live_.for_each([&](Connection& connection) {
     // What is still being set up is judged anew when it is done.
@@ -204,6 +208,7 @@ void Worker::refresh_metrics() {
   metrics_->spares_expired.set(spares.expired);
   metrics_->spares_closed.set(spares.closed);
   metrics_->spares_failed.set(spares.failed);
+  metrics_->icap_idle.set(icap_lines_.idle());
   metrics_->origins_idle.set(origins_.size());
   metrics_->origins_reused.set(origins_.reused());
   metrics_->clients_idle.set(idle_clients_.size());

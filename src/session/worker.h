@@ -26,6 +26,7 @@
 #include "observe/line_sink.h"
 #include "observe/program_log.h"
 #include "policy/rules.h"
+#include "session/icap_lines.h"
 #include "session/idle_clients.h"
 #include "session/metrics.h"
 #include "session/sample.h"
@@ -61,6 +62,7 @@ class Worker {
  public:
   struct Parts {
     int number = 0;      // of this worker, from 0
+    int workers = 1;     // how many there are
     uint32_t epoch = 0;  // of this process: makes log ids differ between runs
     admission::Door* door = nullptr;
     admission::Quotas* quotas = nullptr;
@@ -129,6 +131,7 @@ class Worker {
   dial::Spares& spares() { return spares_; }
   dial::IdleOrigins& origins() { return origins_; }
   IdleClients& idle_clients() { return idle_clients_; }
+  IcapLines& icap_lines() { return icap_lines_; }
   // Who we are in Via: of this process, so that another penstock on the way is no loop.
   const std::string& pseudonym() const { return pseudonym_; }
   tunnel::Relay& relay() { return relay_; }
@@ -184,6 +187,7 @@ class Worker {
   List<Connection> live_;
   List<Trunk> trunks_;
   IdleClients idle_clients_{*this};
+  IcapLines icap_lines_;
   loop::TaskSet tasks_;  // the connections; last, so that it ends them before what they use goes
 };
 

@@ -25,7 +25,7 @@ from tls import Authority, Nginx  # noqa: E402
 TOOLS = ["ip", "nft", "dnsmasq", "prlimit", "openssl", "curl", "git", "nginx", "node", "chromium",
          "certutil", "wget", "nc.openbsd", "ncat", "proxychains4", "apt-get", "apt-ftparchive", "dpkg-deb",
          "dpkg-scanpackages", "strace", "squid", "tinyproxy", "setpriv", "mount", "tc", "haproxy",
-         "microsocks", "krb5kdc", "kdb5_util", "kadmin.local", "kinit"]
+         "microsocks", "krb5kdc", "kdb5_util", "kadmin.local", "kinit", "c-icap", "clamd"]
 
 
 def pytest_configure(config):

@@ -60,8 +60,8 @@ def test_explain_says_what_is_read_and_what_is_not(config):
     assert status == 0
     assert said["inspect"] == {
         "read": True, "why": "", "origin_faults": "mimic", "other": "tunnel",
-        "on_pinned": "tunnel_after 3", "origin_keys": 0, "sets": ["Authorization"],
-        "removes": ["cookie"]}
+        "on_pinned": "tunnel_after 3", "origin_keys": 0, "icap": {"request": "", "response": ""},
+        "sets": ["Authorization"], "removes": ["cookie"]}
     assert said["rule"]["tls"] == "required"
     assert said["request"] is None
     status, said = explain(path, target="127.0.0.2:443")
