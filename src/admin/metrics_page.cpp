@@ -96,6 +96,15 @@ void http2(PrometheusText& text, const Snapshot& snapshot) {
   single(text, "penstock_http2_streams_total", "counter",
          "Streams that were asked for by them; those that began are connections as well.",
          sum(snapshot, &Metrics::http2_streams));
+  single(text, "penstock_origin_http2_connections_open", "gauge",
+         "Connections of HTTP/2 with origins of inspected tunnels.",
+         sum(snapshot, &Metrics::origin_http2_open));
+  single(text, "penstock_origin_http2_connections_total", "counter",
+         "Connections of HTTP/2 that were made to origins.",
+         sum(snapshot, &Metrics::origin_http2_connections));
+  single(text, "penstock_origin_http2_streams_total", "counter",
+         "Requests that went by them, a stream each.",
+         sum(snapshot, &Metrics::origin_http2_streams));
   text.metric("penstock_http2_resets_total", "counter", "RST_STREAM frames, by who sent them.");
   text.sample({{"by", "client"}}, sum(snapshot, &Metrics::http2_client_resets));
   text.sample({{"by", "proxy"}}, sum(snapshot, &Metrics::http2_proxy_resets));

@@ -32,7 +32,7 @@ int Clients::on_alpn(SSL* ssl, const unsigned char** out, unsigned char* size,
   // SAFETY: unsigned chars are read as chars.
   const std::string_view list(reinterpret_cast<const char*>(offered), offered_size);
   const std::string& agreed = noted(ssl).text;
-  const bool http = agreed.empty() || agreed == kHttp1;
+  const bool http = agreed.empty() || agreed == kHttp1 || agreed == kHttp2;
   for (const std::string_view ours : {kHttp2, kHttp1, std::string_view(agreed)}) {
     if (ours.empty() || (!http && ours != agreed)) continue;
     if (const unsigned char* const found = find(list, ours)) {

@@ -83,6 +83,17 @@ void drop_our_own(std::vector<tls::OwnedCertificate>& trusted, const Located<std
   });
 }
 
+// As it is written in a ClientHello.
+std::string alpn_list(Protocols offered) {
+  std::string out;
+  for (const std::string_view protocol : offered) {
+    if (protocol.empty() || protocol.size() > UINT8_MAX) continue;
+    out += static_cast<char>(protocol.size());
+    out += protocol;
+  }
+  return out;
+}
+
 }  // namespace
 
 Origins::~Origins() = default;
@@ -188,22 +199,21 @@ OriginsPtr Origins::open(const config::Inspection& settings,
   return out;
 }
 
-tls::OwnedSsl Origins::make_session(const http::Authority& origin, std::string_view alpn,
+tls::OwnedSsl Origins::make_session(const http::Authority& origin, Protocols offered,
                                     std::shared_ptr<const policy::Inspection> rule) const {
   const auto context = contexts_.find(rule->certificate.value);
   PENSTOCK_CHECK(context != contexts_.end());  // of each rule that has one
   tls::OwnedSsl out(SSL_new(context->second.get()));
   PENSTOCK_CHECK(out);
   tls::expect(out.get(), origin);
-  if (!alpn.empty() && alpn.size() < 256) {
-    std::string list(1, static_cast<char>(alpn.size()));
-    list += alpn;
+  const std::string list = alpn_list(offered);
+  if (!list.empty()) {
     // SAFETY: chars are bytes.
     SSL_set_alpn_protos(out.get(), reinterpret_cast<const unsigned char*>(list.data()),
                         static_cast<unsigned>(list.size()));
   }
   std::string key = origin.text();
-  key.append(1, '\0').append(alpn).append(1, '\0').append(rule->certificate.value);
+  key.append(1, '\0').append(list).append(1, '\0').append(rule->certificate.value);
   // A session rests on what was looked at when it began.
   for (const policy::KeyDigest& wanted : rule->origin_keys) key.append(text_of(wanted));
   if (const tls::OwnedSession last = last_session(key)) SSL_set_session(out.get(), last.get());

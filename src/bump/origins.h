@@ -10,6 +10,7 @@
 
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -32,6 +33,9 @@ struct Shown {
   long fault = X509_V_OK;
 };
 
+// Of ALPN (RFC 7301), the best first.
+using Protocols = std::span<const std::string_view>;
+
 class Origins {
  public:
   // Origins whose last session is kept.
@@ -52,8 +56,8 @@ class Origins {
   Origins& operator=(const Origins&) = delete;
   ~Origins();
 
-  // Ready to speak to `origin` as `rule` wants it, offering the protocol `alpn` (empty: none).
-  tls::OwnedSsl make_session(const http::Authority& origin, std::string_view alpn,
+  // Ready to speak to `origin` as `rule` wants it, offering those protocols.
+  tls::OwnedSsl make_session(const http::Authority& origin, Protocols offered,
                              std::shared_ptr<const policy::Inspection> rule) const;
 
   static Shown shown(SSL* ssl);

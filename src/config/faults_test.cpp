@@ -45,7 +45,7 @@ TEST(Faults, NameUnknownKeysAndWhatWasMeant) {
        "2:37: policy.rules[0]: unknown key \"client\"; did you mean \"clients\"?"},
       {"\"a\\nb\": 1",
        "2:1: unknown key \"a\\u000ab\"; the keys here are listeners, admin, workers, policy, "
-       "parents, inspection, quotas, identity, timeouts, "
+       "parents, inspection, icap, quotas, identity, timeouts, "
        "limits, overload, breaker, dns, dial, log, observe and server_timing"},
   };
   expect(kTable);

@@ -70,8 +70,8 @@ std::string_view schema_definitions() {
                   "additionalProperties": false,
                   "minProperties": 1,
                   "properties": {
-                    "request": {"type": "string", "description": "The service of icap.services that is shown each request before the origin is asked."},
-                    "response": {"type": "string", "description": "The one that is shown each answer before the client gets it."}
+                    "request": {"$ref": "#/$defs/name", "description": "The service of icap.services that is shown each request before the origin is asked."},
+                    "response": {"$ref": "#/$defs/name", "description": "The one that is shown each answer before the client gets it."}
                   }
                 },
                 "set_headers": {"$ref": "#/$defs/set_headers", "description": "Fields that every request is sent on with, in place of the client's own."},

@@ -102,6 +102,8 @@ TEST(Schema, SaysTheSameAsTheDecoder) {
       {"policy.rules[].methods[]", "method"},
       {"policy.rules[].inspect.except[]", "host"},
       {"policy.rules[].inspect.origin_keys[]", "public_key"},
+      {"policy.rules[].inspect.icap.request", "name"},
+      {"policy.rules[].inspect.icap.response", "name"},
       {"policy.rules[].inspect.remove_headers[]", "field_name"},
   };
   // Items of allow and of deny have the same keys.

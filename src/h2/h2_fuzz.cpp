@@ -44,7 +44,7 @@ class Echo final : public Stream {
     heard_.append(bytes.begin(), bytes.end());
     PENSTOCK_CHECK(heard_.size() <= limits_.window_max);
   }
-  void ended() override {
+  void ended(Trailers) override {
     PENSTOCK_CHECK(!over_);
     ended_ = true;
   }
@@ -57,7 +57,7 @@ class Echo final : public Stream {
     const size_t count = std::min(into.size(), to_send_.size());
     std::copy_n(to_send_.begin(), count, into.begin());
     to_send_.erase(0, count);
-    return {count, ended_ && to_send_.empty()};
+    return {count, ended_ && to_send_.empty(), {}};
   }
   bool granted() const override { return granted_; }
 

@@ -1,31 +1,14 @@
 #include "h2/request.h"
 
 #include <algorithm>
-#include <array>
 
 #include "base/ascii.h"
+#include "h2/fields.h"
 #include "http/request_parts.h"
 #include "http/structured.h"
 
 namespace penstock::h2 {
 namespace {
-
-// What a field takes in a header list beyond its bytes.
-constexpr size_t kFieldOverhead = 32;
-
-// RFC 9113 section 8.2.1: lower case only.
-bool is_field_name(std::string_view name) {
-  return http::is_token(name) &&
-         std::ranges::none_of(name, [](char c) { return c >= 'A' && c <= 'Z'; });
-}
-
-// RFC 9113 section 8.2.2: they are about a connection of HTTP/1.1, and were how requests were
-// smuggled through gateways.
-bool belongs_to_connection(std::string_view name, std::string_view value) {
-  static constexpr std::array<std::string_view, 5> kNames = {
-      "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"};
-  return std::ranges::find(kNames, name) != kNames.end() || (name == "te" && value != "trailers");
-}
 
 void append_line(std::string& out, std::string_view name, std::string_view value) {
   out += name;

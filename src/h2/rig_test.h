@@ -108,6 +108,9 @@ class Noted final : public Stream {
   std::string asked;
   std::string heard;
   bool has_ended = false;
+  bool has_said_all = false;
+  Trailers trailers;
+  Trailers trailers_to_send;
   std::optional<Reset> was_closed;
   std::string to_send;
   bool end_after = false;
@@ -117,14 +120,18 @@ class Noted final : public Stream {
   void received(std::span<const uint8_t> bytes) override {
     heard.append(bytes.begin(), bytes.end());
   }
-  void ended() override { has_ended = true; }
+  void ended(Trailers trailers_said) override {
+    has_ended = true;
+    trailers = std::move(trailers_said);
+  }
   void closed(Reset why) override { was_closed = why; }
   Piece send(std::span<uint8_t> into) override {
     const size_t count = std::min(into.size(), to_send.size());
     std::copy_n(to_send.begin(), count, into.begin());
     to_send.erase(0, count);
-    return {count, to_send.empty() && end_after};
+    return {count, to_send.empty() && end_after, to_send.empty() ? trailers_to_send : Trailers()};
   }
+  void said_all() override { has_said_all = true; }
   bool granted() const override { return is_granted; }
 };
 

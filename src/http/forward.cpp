@@ -122,6 +122,14 @@ void append_framing(std::string& head, const Framing& framing) {
   if (framing.length) head += "Content-Length: " + std::to_string(*framing.length) + "\r\n";
 }
 
+// Of a stream TE says this or is not there (RFC 9113 section 8.2.2).
+bool says_trailers(std::string_view lines) {
+  for (Field field; take_field(lines, field);) {
+    if (equals_ignoring_case(field.name, "te")) return true;
+  }
+  return false;
+}
+
 // "/" stands for an empty path, and "*" for the whole server (RFC 9112 section 3.2.4).
 std::string origin_form(const Target& target, std::string_view method) {
   if (target.path.empty() && target.query.empty() && method == "OPTIONS") return "*";
@@ -211,6 +219,7 @@ Result<ForwardRequest> parse_forward(std::string_view text, HeadLimits limits,
   const bool by_stream = carrier == Carrier::kStream;
   out.persists = !http_1_0 && !hop->close && !by_stream;
   out.binds = binds_connection(parts->lines);
+  out.takes_trailers = by_stream && says_trailers(parts->lines);
   if (framing->chunked) {
     out.body = by_stream ? BodyReader::until_end() : BodyReader::chunked();
     out.coding = Coding::kChunked;
@@ -256,9 +265,11 @@ AnswerParts split_answer(std::string_view head) {
 }
 
 // RFC 9112 section 6.3, from the origin's side.
-std::optional<BodyReader> body_of(const AnswerParts& parts, const Framing& framing, bool to_head) {
+std::optional<BodyReader> body_of(const AnswerParts& parts, const Framing& framing, bool to_head,
+                                  AnswerWay way) {
   if (parts.http_1_0 && framing.chunked) return std::nullopt;
-  if (to_head || never_has_body(parts.status)) return BodyReader::none();
+  if (to_head || never_has_body(parts.status) || way.whole) return BodyReader::none();
+  if (way.carrier == Carrier::kStream) return BodyReader::until_end();
   if (framing.chunked) return BodyReader::chunked(true);
   return framing.length ? BodyReader::counted(*framing.length) : BodyReader::until_end();
 }
@@ -274,6 +285,11 @@ void frame_for_client(ForwardAnswer& out, const Framing& framing, const ForwardR
   if (out.status / 100 == 1 || out.status == 204) return;
   if (sized) {
     if (framing.length) append_framing(out.head, {framing.length, false});
+    // Only a stream can end without having said so before.
+    const bool says_nothing = request.to_head || never_has_body(out.status);
+    if (!framing.length && !says_nothing && request.carrier == Carrier::kConnection) {
+      append_framing(out.head, {uint64_t{0}, false});
+    }
     return;
   }
   if (request.http_1_0 || request.carrier == Carrier::kStream) {
@@ -287,7 +303,8 @@ void frame_for_client(ForwardAnswer& out, const Framing& framing, const ForwardR
 }  // namespace
 
 Result<ForwardAnswer> parse_forward_answer(std::string_view head, const ForwardRequest& request,
-                                           bool may_persist, std::string_view pseudonym) {
+                                           bool may_persist, std::string_view pseudonym,
+                                           AnswerWay way) {
   const AnswerParts parts = split_answer(head);
   const auto hop = read_hop(parts.lines);
   const auto framing = read_framing(parts.keys);
@@ -297,7 +314,7 @@ Result<ForwardAnswer> parse_forward_answer(std::string_view head, const ForwardR
   const bool switches = parts.status == 101;
   if (parts.status == 407) return fail(Code::kBadResponse);
   if (switches && !(request.websocket && hop->websocket())) return fail(Code::kBadResponse);
-  auto body = body_of(parts, *framing, request.to_head);
+  auto body = body_of(parts, *framing, request.to_head, way);
   if (!body) return fail(Code::kBadResponse);
 
   ForwardAnswer out;
@@ -311,7 +328,8 @@ Result<ForwardAnswer> parse_forward_answer(std::string_view head, const ForwardR
   out.head += reason_of(parts.status_line);
   out.head += kLineEnd;
   append_passing_fields(out.head, parts.lines, *hop);
-  append_via(out.head, version_of(parts.http_1_0), pseudonym);
+  const bool by_stream = way.carrier == Carrier::kStream;
+  append_via(out.head, by_stream ? "2" : version_of(parts.http_1_0), pseudonym);
   if (switches) out.head += kWebSocketFields;
   frame_for_client(out, *framing, request);
   if (out.status / 100 != 1 && !out.client_persists) out.head += "Connection: close\r\n";

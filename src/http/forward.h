@@ -18,7 +18,7 @@
 
 namespace penstock::http {
 
-// By what a request comes and its answer goes.
+// By what a message comes, or goes.
 enum class Carrier : uint8_t {
   kConnection,  // of HTTP/1.1
   kStream,      // of HTTP/2: one request and one answer, and both bodies end with their direction
@@ -44,6 +44,8 @@ struct ForwardRequest {
   bool websocket = false;  // asks to become one
   bool binds = false;      // carries what authenticates its connection
   bool to_head = false;    // HEAD: its answer has no body
+  // Its client is ready for trailers (TE, RFC 9110 section 10.1.4), and has a carrier for them.
+  bool takes_trailers = false;
 
   // Safe to be sent twice (RFC 9110 section 9.2.1), and there is no body that would be gone.
   bool repeatable() const;
@@ -84,10 +86,18 @@ struct ForwardAnswer {
   bool client_persists = false;
 };
 
+// How an answer has come from its origin.
+struct AnswerWay {
+  Carrier carrier = Carrier::kConnection;
+  bool whole = false;  // by a stream that has ended: nothing is behind the head
+};
+
 // `head`: what an AnswerReader with Stop::kAtEach stopped behind, from its status line on.
 // `may_persist`: the client's connection may, as far as we are concerned. kBadResponse for what two
-// clients could understand differently.
+// clients could understand differently. Of a stream's answer the head has been written for it; its
+// body ends with the stream, and whoever reads that holds it to what its Content-Length says.
 Result<ForwardAnswer> parse_forward_answer(std::string_view head, const ForwardRequest& request,
-                                           bool may_persist, std::string_view pseudonym);
+                                           bool may_persist, std::string_view pseudonym,
+                                           AnswerWay way = {});
 
 }  // namespace penstock::http

@@ -90,11 +90,10 @@ bool Server::open() {
   clerks_.staff(*config_);
   if (config_->observe.kernel == config::KernelObservation::kAuto) open_dial_clock();
   const auto situation = situation_for(config_);
-  const auto epoch = static_cast<uint32_t>(std::time(nullptr));
   for (uint64_t i = 0; i < worker_count_; ++i) {
     session::Worker::Parts parts{.number = static_cast<int>(i),
                                  .workers = static_cast<int>(worker_count_),
-                                 .epoch = epoch,
+                                 .epoch = static_cast<uint32_t>(std::time(nullptr)),
                                  .door = door_.get(),
                                  .quotas = &quotas_,
                                  .desk = &desk_,

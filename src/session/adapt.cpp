@@ -55,7 +55,7 @@ Task<Failure> ask_for_body(Connection& c) {
   http::ForwardRequest& request = c.forward->request;
   request.head = http::edit_head(request.head, {.removed = {"expect"}, .set = {}});
   if (!c.early.empty()) co_return std::nullopt;
-  const std::string words = c.entrance->answered(c, std::string(kContinue));
+  const std::string words = c.entrance->answered(c, std::string(kContinue), false);
   loop::Timer timer(c.worker.loop());
   timer.arm(deadline_after(c.worker.loop().now(), c.config().timeouts.head));
   if (const int error = co_await loop::write_all(c.worker.loop(), c.client, words, timer)) {
@@ -127,6 +127,7 @@ Failure take_changed_request(Connection& c, Adaptation& adaptation) {
   adaptation.note(Adapted::kModified);
   request = std::move(read->request);
   c.forward->promised = read->promised;
+  c.forward->body_from_service = adaptation.has_body();
   return std::nullopt;
 }
 
@@ -202,7 +203,7 @@ void OwnAnswer::begin() {
   c_.story.step = Step::kCarry;
   body_ = adaptation_.has_body() && !answer.body.done();
   down_.cap(c_.config().limits.bandwidth, c_.quota_share.down());
-  down_.say(c_.entrance->answered(c_, std::move(answer.head)));
+  down_.say(c_.entrance->answered(c_, std::move(answer.head), answer.body.done()));
   if (body_) {
     down_.give(adaptation_.take_rest());
     down_.expect(c_.forward->promised);
@@ -268,14 +269,8 @@ Task<Failure> OwnAnswer::run() {
   co_return std::nullopt;
 }
 
-}  // namespace
-
-icap::ServicePtr answer_service(const Connection& c) {
-  const policy::Inspection* const inspection = inspection_of(c);
-  return inspection ? service_named(c, inspection->icap_response) : nullptr;
-}
-
-PENSTOCK_OWN_FRAME Task<Failure> adapt_request(Connection& c) {
+// Once.
+Task<Failure> show_request(Connection& c) {
   const policy::Inspection* const inspection = inspection_of(c);
   const auto service = inspection ? service_named(c, inspection->icap_request) : nullptr;
   if (!service || c.forward->shown) co_return std::nullopt;
@@ -290,6 +285,20 @@ PENSTOCK_OWN_FRAME Task<Failure> adapt_request(Connection& c) {
     co_return gone;
   }
   co_return judge_verdict(c);
+}
+
+}  // namespace
+
+icap::ServicePtr answer_service(const Connection& c) {
+  const policy::Inspection* const inspection = inspection_of(c);
+  return inspection ? service_named(c, inspection->icap_response) : nullptr;
+}
+
+PENSTOCK_OWN_FRAME Task<Failure> judge_inside(Connection& c) {
+  Failure refused = judge_request(c);
+  if (!refused) refused = co_await show_request(c);
+  if (refused && refused->facts().side == Side::kPolicy) c.story.allowed = false;
+  co_return refused;
 }
 
 PENSTOCK_OWN_FRAME Task<Failure> deliver_own_answer(Connection& c) {

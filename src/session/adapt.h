@@ -13,10 +13,11 @@
 
 namespace penstock::session {
 
-// Shows it the request, once. Nothing: the request may go on, as it was or as the service wants it
-// (c.forward->request), with its body from c.forward->adaptation where there is one; or the service
-// has answered itself: c.forward->own_answer. What it wants is judged by the rule once more.
-loop::Task<std::optional<Error>> adapt_request(Connection& c);
+// What becomes of a request inside by its rule, and by the service that the rule shows it to, once.
+// Nothing: it may go on, as it was or as the service wants it (c.forward->request), with its body
+// from c.forward->adaptation where there is one; or the service has answered itself:
+// c.forward->own_answer. What the service wants is judged by the rule once more.
+loop::Task<std::optional<Error>> judge_inside(Connection& c);
 
 // The service's own answer goes to the client, as forward() carries an origin's.
 loop::Task<std::optional<Error>> deliver_own_answer(Connection& c);

@@ -82,6 +82,12 @@ Task<Failure> connect(Connection& c, const std::vector<policy::Route>& routes,
   const bool announces = c.story.announces() != policy::Announce::kNothing;
   dial::Spares* const spares = c.story.parent || announces ? nullptr : &c.worker.spares();
   const Instant began = c.worker.loop().read_clock();
+  if (spares && c.inside) {
+    const auto joined = co_await join_origin(c, routes);
+    c.story.times.dial.add(began, c.worker.loop().read_clock());
+    if (!joined) co_return joined.error();
+    if (*joined) co_return std::nullopt;
+  }
   auto spare = spares ? idle_origin(c, routes) : std::nullopt;
   if (spares && !spare) spare = spares->take(routes);
   c.story.spare = spare.has_value();
@@ -251,14 +257,7 @@ Task<Failure> find_origin(Connection& c) {
                     c.story.rule ? c.story.rule->name.c_str() : "");
   if (denied) co_return denied;
   if (c.inside) {
-    if (const auto refused = judge_request(c)) {
-      c.story.allowed = false;
-      co_return refused;
-    }
-    if (const auto refused = co_await adapt_request(c)) {
-      if (refused->facts().side == Side::kPolicy) c.story.allowed = false;
-      co_return refused;
-    }
+    if (const auto refused = co_await judge_inside(c)) co_return refused;
     if (c.forward->own_answer) co_return std::nullopt;  // there is nothing to ask an origin
   }
 
@@ -280,6 +279,7 @@ Task<Failure> find_origin(Connection& c) {
   }
   // What was inside TLS goes on in TLS.
   if (!failure && c.inside && !c.forward->reused) failure = co_await secure_origin_inside(c);
+  if (c.inside) end_joining(c, failure);
   co_return failure;
 }
 
@@ -300,8 +300,8 @@ Task<Failure> say_established(Connection& c) {
 }
 
 // In place of step 8: the request goes to the origin and its answer to the client. Where a
-// connection that had been idle turns out to be dead, everything from the rules on is done once
-// more.
+// connection that had been idle turns out to be dead, or the origin sends a stream back unread,
+// everything from the rules on is done once more.
 Task<Failure> exchange(Connection& c) {
   if (c.forward->own_answer) co_return co_await deliver_own_answer(c);
   if (!still_allowed(c)) co_return Error{Code::kNameDenied};
@@ -309,6 +309,8 @@ Task<Failure> exchange(Connection& c) {
   if (!failure || !was_stale(c, *failure)) co_return failure;
   c.forward->fresh = true;
   c.forward->reused = false;
+  c.forward->http1_only = c.forward->stream && c.forward->stream->wants_http1();
+  c.forward->stream = nullptr;
   c.origin.close();
   c.port = admission::PortShare();
   c.story.up = {};

@@ -46,7 +46,10 @@ class Entrance {
   // What the client is told before the tunnel's first byte.
   virtual std::string established(const Connection& c) const = 0;
   // What it is told of a forwarded answer, or of an interim one, which has this head in HTTP/1.1.
-  virtual std::string answered(const Connection& /*c*/, std::string head) const { return head; }
+  // `whole`: there is no body behind it.
+  virtual std::string answered(const Connection& /*c*/, std::string head, bool /*whole*/) const {
+    return head;
+  }
   // What it is told instead, by c.story.error; nothing: the protocol has no words for it.
   virtual std::optional<std::string> refused(const Connection& c, const Refusal& refusal) const = 0;
 };

@@ -16,6 +16,7 @@
 #include "session/forwarding.h"
 #include "session/leg.h"
 #include "session/shown_answer.h"
+#include "session/streams.h"
 #include "session/watch.h"
 
 namespace penstock::session {
@@ -93,7 +94,8 @@ void Exchange::begin() {
   down_.cap(c_.config().limits.bandwidth, c_.quota_share.down());
   const bool edits = c_.inside && !c_.story.rule->inspect->edits.empty();
   const std::string& head = forwarding_.request.head;
-  up_.say(edits ? http::edit_head(head, c_.story.rule->inspect->edits) : head);
+  const std::string asks = edits ? http::edit_head(head, c_.story.rule->inspect->edits) : head;
+  if (!ask_by_stream(c_, asks)) up_.say(asks);
   if (forwarding_.adaptation) {
     forwarding_.adaptation->take_early();  // while the origin was reached
     up_.give(forwarding_.adaptation->take_rest());
@@ -101,7 +103,8 @@ void Exchange::begin() {
   } else {
     up_.give(std::exchange(c_.early, {}));
   }
-  up_.begin(forwarding_.request.body, forwarding_.request.coding);
+  up_.begin(forwarding_.request.body,
+            forwarding_.stream ? http::Coding::kPlain : forwarding_.request.coding);
   if (c_.story.parent) {
     head_ = text_of(std::exchange(c_.story.parent->spoke_first, {}));
     forwarding_.heard = !head_.empty();
@@ -152,6 +155,7 @@ Failure Exchange::turn() {
   up_.pump(now());
   if (const auto failure = judge_up()) return failure;
   if (const auto failure = feed_request()) return failure;
+  if (up_.state() == Leg::State::kDone) end_request_of_stream(c_, changed_);
   down_.pump(now());
   if (!answered() && !shown_ && down_.delivered()) {
     if (const auto failure = hear_answer()) return failure;
@@ -183,7 +187,7 @@ Failure Exchange::hear_answer() {
     }
     const loop::Moved moved = c_.origin.read(buffer);
     if (moved.would_block()) break;
-    if (!moved.bytes()) return Error{Code::kResponseIncomplete, moved.error()};
+    if (!moved.bytes()) return no_answer(c_, moved.error());
     head_ += text_of(buffer.first(static_cast<size_t>(moved.count)));
     forwarding_.heard = true;
   }
@@ -197,7 +201,7 @@ Failure Exchange::take_head(size_t length) {
   const bool may_persist =
       whole && !c_.worker.draining() && !(request.websocket && !up_.rest().empty());
   auto answer = http::parse_forward_answer(std::string_view(head_).substr(0, length), request,
-                                           may_persist, c_.worker.pseudonym());
+                                           may_persist, c_.worker.pseudonym(), answer_way(c_));
   if (!answer) return answer.error();
   if (answer->status / 100 != 1 || answer->status == 101) {
     const auto behind = std::string_view(head_).substr(length);
@@ -212,7 +216,7 @@ Failure Exchange::take_head(size_t length) {
   }
   if (++interim_ > kInterimMax) return Error{Code::kBadResponse};
   // HTTP/1.0 knows no interim answers.
-  if (!request.http_1_0) down_.say(c_.entrance->answered(c_, std::move(answer->head)));
+  if (!request.http_1_0) down_.say(c_.entrance->answered(c_, std::move(answer->head), false));
   down_.pump(now());
   head_.erase(0, length);
   reader_ = new_reader();
@@ -225,7 +229,7 @@ void Exchange::take_answer(http::ForwardAnswer answer, std::string_view behind) 
   c_.story.established = true;
   c_.story.step = Step::kCarry;
   forwarding_.response.add(c_.story.up.first, c_.worker.loop().read_clock());
-  down_.say(c_.entrance->answered(c_, std::move(answer.head)));
+  down_.say(c_.entrance->answered(c_, std::move(answer.head), answer.body.done()));
   if (forwarding_.switched) {
     forwarding_.behind.assign(behind.begin(), behind.end());
   } else {
@@ -322,7 +326,8 @@ bool Exchange::client_left() const {
 bool Exchange::over() {
   if (!answered()) return false;
   if (forwarding_.switched) return down_.delivered();
-  return down_.state() == Leg::State::kDone && (!forwards_stream(c_) || c_.client.shutdown_write());
+  return down_.state() == Leg::State::kDone &&
+         (!forwards_stream(c_) || end_answer(c_, shown_ != nullptr));
 }
 
 Exchange::Limit Exchange::limit() const {
@@ -359,6 +364,7 @@ void Exchange::finish() {
   if (forwarding_.switched) return;
   c_.client_persists = answer_->client_persists;
   c_.challenges = 0;
+  if (forwarding_.stream) return;
   // Whatever it has said behind its answer was not asked for, and would be taken for the next.
   forwarding_.origin_persists = answer_->origin_persists && c_.story.shares_origin() &&
                                 up_.state() == Leg::State::kDone && !origin_refuses_ &&
@@ -384,6 +390,9 @@ PENSTOCK_OWN_FRAME Task<Failure> forward(Connection& c) {
 }
 
 bool was_stale(const Connection& c, const Error& failure) {
+  if (failure.code == Code::kStreamRefused) {
+    return c.forward->stream->has_taken_nothing() && !c.forward->body_from_service;
+  }
   return failure.code == Code::kResponseIncomplete && c.forward->reused && !c.forward->heard &&
          c.forward->request.repeatable();
 }

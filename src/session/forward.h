@@ -17,8 +17,9 @@ namespace penstock::session {
 // connection goes to the worker's idle ones if it may be used again.
 loop::Task<std::optional<Error>> forward(Connection& c);
 
-// Whether `failure` of forward() says no more than that a connection which had been idle was dead:
-// not a byte of an answer came, and the request may be sent again.
+// Whether `failure` of forward() says no more than that a connection which had been idle was dead,
+// or a stream was sent back unread: not a byte of an answer came, and the request may be sent
+// again.
 bool was_stale(const Connection& c, const Error& failure);
 
 }  // namespace penstock::session

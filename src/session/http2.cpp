@@ -3,8 +3,6 @@
 // words first.
 #include "session/http2.h"
 
-#include <algorithm>
-#include <cerrno>
 #include <utility>
 
 #include "base/ascii.h"
@@ -21,17 +19,11 @@ using loop::Task;
 
 constexpr std::string_view kHeadEnd = "\r\n\r\n";
 
-// The same fields, without what is about a connection of HTTP/1.1.
+// Behind its pseudo-field.
 std::vector<h2::Field> fields_of(std::string_view head) {
-  std::vector<h2::Field> out;
   constexpr size_t kStatusAt = std::string_view("HTTP/1.1 ").size();
-  out.push_back({":status", std::string(head.substr(kStatusAt, 3))});
-  const size_t first = head.find("\r\n") + 2;
-  std::string_view lines = head.substr(first, head.find(kHeadEnd) + 2 - first);
-  for (http::Field field; http::take_field(lines, field);) {
-    std::string name = lower(field.name);
-    if (name != "connection") out.push_back({std::move(name), std::string(field.value)});
-  }
+  std::vector<h2::Field> out = {{":status", std::string(head.substr(kStatusAt, 3))}};
+  append_fields(out, head);
   return out;
 }
 
@@ -51,10 +43,12 @@ class Http2 final : public Entrance {
     return {};
   }
 
-  std::string answered(const Connection& c, std::string head) const override {
+  std::string answered(const Connection& c, std::string head, bool whole) const override {
     constexpr size_t kClass = std::string_view("HTTP/1.1 ").size();
     if (head[kClass] == '1') {
       Http2Stream::of(c)->inform(head);
+    } else if (whole) {
+      Http2Stream::of(c)->answer_whole(head);
     } else {
       Http2Stream::of(c)->answer(head, true);
     }
@@ -93,39 +87,28 @@ const Entrance& http2() {
   return entrance;
 }
 
-size_t Http2Stream::Queue::take(std::span<uint8_t> into) {
-  const size_t count = std::min(into.size(), size());
-  std::copy_n(bytes.begin() + static_cast<ptrdiff_t>(at), count, into.begin());
-  at += count;
-  if (at == bytes.size()) *this = {};
-  return count;
-}
-
-void Http2Stream::Queue::put(std::span<const uint8_t> more) {
-  if (at > bytes.size() / 2) {  // so that each byte is moved once
-    bytes.erase(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(at));
-    at = 0;
+void append_fields(std::vector<h2::Field>& out, std::string_view head) {
+  const size_t first = head.find("\r\n") + 2;
+  std::string_view lines = head.substr(first, head.find(kHeadEnd) + 2 - first);
+  for (http::Field field; http::take_field(lines, field);) {
+    std::string name = lower(field.name);
+    if (name != "connection" && name != "transfer-encoding") {
+      out.push_back({std::move(name), std::string(field.value)});
+    }
   }
-  bytes.insert(bytes.end(), more.begin(), more.end());
 }
 
 Http2Stream::Http2Stream(Trunk& trunk, h2::StreamId id, Asked asked)
-    : trunk_(&trunk),
+    : Http2End(trunk, id),
       asked_(std::make_unique<Asked>(std::move(asked))),
-      trunk_number_(trunk.number()),
-      id_(id) {
+      trunk_number_(trunk.number()) {
   trunk.enter(*this);
 }
 
 Http2Stream::~Http2Stream() {
-  if (trunk_ == nullptr) return;
-  if (!closed_) {
-    trunk_->session().forget(id_);
-    // Both have ended, and it closes by itself.
-    if (!has_ended() || resetting_) trunk_->session().reset(id_, last_word());
-    trunk_->wake();
-  }
-  trunk_->leave(*this);
+  if (carrier_ == nullptr) return;
+  part(last_word());
+  static_cast<Trunk*>(carrier_)->leave(*this);
 }
 
 // RFC 9113: section 8.1 for an answer that is complete before the request is, section 8.5 for what
@@ -142,107 +125,46 @@ Http2Stream* Http2Stream::of(const Connection& c) {
   return static_cast<Http2Stream*>(lowest);
 }
 
-void Http2Stream::follow(loop::Stream& stream) {
-  source_ = &stream.source();
-  announce(loop::kWritable);
-  if (incoming_.size() > 0) announce(loop::kReadable);
-  if (client_ended_) announce(loop::kReadable | loop::kHangup);
-  if (error_ != 0) break_off(error_);
-}
-
-void Http2Stream::announce(uint8_t bits) {
-  if (source_ != nullptr) source_->announce(bits);
-}
-
-void Http2Stream::break_off(int why) {
-  error_ = why;
-  outgoing_ = {};
-  announce(loop::kReadable | loop::kWritable | loop::kHangup | loop::kBroken);
-}
-
-void Http2Stream::lose_trunk(int why) {
-  trunk_ = nullptr;
-  unlink();
-  if (error_ == 0 && !has_ended()) break_off(why);
+// SAFETY: whoever carries it was given to the constructor as a Trunk.
+h2::Session& Http2Stream::session() const {
+  return static_cast<Trunk*>(carrier_)->session();
 }
 
 void Http2Stream::inform(std::string_view head) {
-  if (trunk_ == nullptr || closed_) return;
-  trunk_->session().inform(id_, fields_of(head));
-  trunk_->wake();
+  if (carrier_ == nullptr || closed_) return;
+  session().inform(id_, fields_of(head));
+  carrier_->wake();
 }
 
 void Http2Stream::answer(std::string_view head, bool granted) {
   granted_ = granted;
   refused_ = !granted;
-  if (trunk_ == nullptr || closed_) return;
-  trunk_->session().answer(id_, fields_of(head));
-  trunk_->wake();
+  if (carrier_ == nullptr || closed_) return;
+  session().answer(id_, fields_of(head));
+  carrier_->wake();
 }
 
-// What has come is read in front of an error, as from a socket.
-loop::Moved Http2Stream::read(std::span<uint8_t> into) {
-  if (const size_t count = incoming_.take(into)) {
-    if (trunk_ != nullptr && !closed_) {
-      trunk_->session().consumed(id_, count);
-      trunk_->wake();
-    }
-    return {static_cast<long>(count)};
-  }
-  if (error_ != 0) return {-error_};
-  // Whoever is refused is heard out until it has been told so.
-  return {(refused_ ? end_said_ : client_ended_) ? 0 : -EAGAIN};
+void Http2Stream::answer_whole(std::string_view head) {
+  granted_ = true;
+  ending_ = true;
+  if (carrier_ == nullptr || closed_) return;
+  session().answer(id_, fields_of(head), true);
+  carrier_->wake();
 }
 
-loop::Moved Http2Stream::write(std::span<const uint8_t> from) {
-  if (error_ != 0) return {-error_};
-  const size_t count = std::min(from.size(), kUnsentMax - outgoing_.size());
-  if (count == 0) return {-EAGAIN};
-  outgoing_.put(from.first(count));
-  say_more();
-  return {static_cast<long>(count)};
-}
-
-bool Http2Stream::shutdown_write() {
-  if (error_ != 0) return true;
-  if (!ending_) {
-    ending_ = true;
-    say_more();
-  }
-  return end_said_;
-}
-
-void Http2Stream::say_more() {
-  if (trunk_ == nullptr) return;
-  trunk_->session().resume(id_);
-  trunk_->wake();
-}
-
+// Whoever is refused is heard out until it has been told so.
 void Http2Stream::received(std::span<const uint8_t> bytes) {
   if (refused_) {
-    trunk_->session().consumed(id_, bytes.size());
+    session().consumed(id_, bytes.size());
     return;
   }
-  incoming_.put(bytes);
-  announce(loop::kReadable);
-}
-
-void Http2Stream::ended() {
-  client_ended_ = true;
-  announce(loop::kReadable | loop::kHangup);
-}
-
-void Http2Stream::closed(h2::Reset /*why*/) {
-  closed_ = true;
-  if (!has_ended()) break_off(ECONNRESET);
+  Http2End::received(bytes);
 }
 
 h2::Stream::Piece Http2Stream::send(std::span<uint8_t> into) {
-  const size_t count = outgoing_.take(into);
-  end_said_ = ending_ && outgoing_.size() == 0;
-  if (count > 0 || end_said_) announce(loop::kWritable);
-  if (end_said_ && refused_) announce(loop::kReadable);
-  return {count, end_said_};
+  Piece piece = Http2End::send(into);
+  if (piece.end && refused_) announce(loop::kReadable);
+  return piece;
 }
 
 }  // namespace penstock::session

@@ -2,6 +2,7 @@
 
 #include <openssl/x509.h>
 
+#include <array>
 #include <utility>
 
 #include "base/ascii.h"
@@ -62,6 +63,20 @@ void complain(Connection& c, std::string_view what, const char* why) {
   c.worker.trouble().say(observe::Level::kInfo, said);
 }
 
+// What HTTP/2 does not do, or what counts for a connection and not for one request.
+bool needs_http1(const Connection& c) {
+  return c.forward->http1_only || c.forward->request.websocket || c.forward->request.binds;
+}
+
+bool may_share_stream(const Connection& c) {
+  return !c.forward->fresh && !needs_http1(c) && c.story.shares_origin();
+}
+
+void become_stream(Connection& c, OriginTrunks::StreamPtr stream) {
+  c.forward->stream = stream.get();
+  c.origin = loop::Stream(c.worker.loop(), std::move(stream));
+}
+
 Task<Result<void>> shake_hands(Connection& c, tls::Session& session) {
   loop::Timer timer(c.worker.loop());
   timer.arm(deadline_after(c.worker.loop().now(), c.config().timeouts.dial));
@@ -72,6 +87,11 @@ Task<Result<void>> shake_hands(Connection& c, tls::Session& session) {
 }
 
 }  // namespace
+
+bump::Protocols protocols_of_http(bool http2) {
+  static constexpr std::array<std::string_view, 2> kBoth = {"h2", "http/1.1"};
+  return bump::Protocols(kBoth).subspan(http2 ? 0 : 1);
+}
 
 const Entrance& http1_inside() {
   static const Http1Inside entrance;
@@ -104,12 +124,12 @@ Failure judge_request(Connection& c) {
   return Error{*refused};
 }
 
-Task<Result<OriginShown>> secure_origin(Connection& c, std::string_view alpn) {
+Task<Result<OriginShown>> secure_origin(Connection& c, bump::Protocols offered) {
   const bump::InspectorPtr& inspector = c.situation->inspector;
   PENSTOCK_CHECK(inspector);  // wherever a rule inspects
   auto owned = std::make_unique<tls::Session>(
       inspector->origins,
-      inspector->origins->make_session(c.story.target, alpn, c.story.rule->inspect),
+      inspector->origins->make_session(c.story.target, offered, c.story.rule->inspect),
       tls::Session::Side::kClient, c.origin, c.worker.tls_outbox());
   tls::Session& session = *owned;
   c.origin.put_on(std::move(owned));
@@ -132,13 +152,47 @@ Task<Result<OriginShown>> secure_origin(Connection& c, std::string_view alpn) {
   co_return out;
 }
 
+Task<Result<bool>> join_origin(Connection& c, std::span<const policy::Route> routes) {
+  if (!may_share_stream(c) || c.forward->coming) co_return false;
+  OriginTrunks& trunks = c.worker.origin_trunks();
+  OriginTrunks::StreamPtr stream = trunks.take(c.story.target, routes, trust_of(c));
+  if (!stream && c.inside->origin_http2) {
+    const Instant deadline = deadline_after(c.worker.loop().now(), c.config().timeouts.dial);
+    auto found =
+        co_await while_client_stays(c, trunks.seek(c.story.target, routes, trust_of(c), deadline));
+    if (!found) co_return std::unexpected(found.error());
+    stream = std::move(found->stream);
+    c.forward->coming = std::move(found->coming);
+  }
+  if (!stream) co_return false;
+  c.story.route = stream->peer();
+  c.forward->reused = true;
+  c.story.spare = true;
+  become_stream(c, std::move(stream));
+  co_return true;
+}
+
+void end_joining(Connection& c, const Failure& failure) {
+  if (!c.forward->coming) return;
+  const bool left = failure && failure->code == Code::kClientGone;
+  if (!c.forward->stream && !left) c.forward->coming->fail();
+  c.forward->coming = nullptr;
+}
+
 Task<Failure> secure_origin_inside(Connection& c) {
-  const auto shown = co_await secure_origin(c, "http/1.1");
+  const auto shown =
+      co_await secure_origin(c, protocols_of_http(c.inside->offers_http2 && !needs_http1(c)));
   if (!shown) co_return shown.error();
-  if (!shown->fault) co_return std::nullopt;
-  const bool mirrored = c.story.rule->inspect->origin_faults == policy::OriginFaults::kMimic &&
-                        c.inside->mirrored == fingerprint_of(shown->certificate.get());
-  if (!mirrored) co_return Error{Code::kOriginCertificate};
+  if (shown->fault) {
+    const bool mirrored = c.story.rule->inspect->origin_faults == policy::OriginFaults::kMimic &&
+                          c.inside->mirrored == fingerprint_of(shown->certificate.get());
+    if (!mirrored) co_return Error{Code::kOriginCertificate};
+  }
+  if (shown->alpn != "h2") co_return std::nullopt;
+  dial::Reached reached{std::move(c.port), std::move(c.origin), c.story.route};
+  const bool shared = !shown->fault && c.story.shares_origin();
+  become_stream(
+      c, c.worker.origin_trunks().open(std::move(reached), c.story.target, trust_of(c), shared));
   co_return std::nullopt;
 }
 

@@ -7,13 +7,16 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "base/error.h"
+#include "bump/origins.h"
 #include "dial/idle_origins.h"
 #include "http/authority.h"
 #include "identity/identity.h"
 #include "loop/task.h"
+#include "policy/decision.h"
 #include "policy/inspection.h"
 #include "tls/owned.h"
 
@@ -32,6 +35,8 @@ struct Inside {
   uint64_t tunnel = 0;                    // number of its connection, for the log
   const Entrance* entrance = nullptr;     // of what comes by it
   const char* fault = nullptr;            // of the origin's certificate; null: it is good
+  bool offers_http2 = false;              // its client does
+  bool origin_http2 = false;              // its origin has agreed to it
   std::optional<Fingerprint> mirrored{};  // a faulty one whose faults the client was shown
 };
 
@@ -54,12 +59,21 @@ struct OriginShown {
   std::string alpn;             // what it has agreed on
 };
 
-// The TLS handshake with the origin, offering the protocol `alpn`. Behind it c.origin speaks TLS.
-// Faults of its certificate are in the answer, for the caller to judge.
-loop::Task<Result<OriginShown>> secure_origin(Connection& c, std::string_view alpn);
+// What is offered of it: HTTP/2, where that will do, and HTTP/1.1.
+bump::Protocols protocols_of_http(bool http2);
+
+// The TLS handshake with the origin, offering those protocols, the best first. Behind it c.origin
+// speaks TLS. Faults of its certificate are in the answer, for the caller to judge.
+loop::Task<Result<OriginShown>> secure_origin(Connection& c, bump::Protocols offered);
+
+// A place by a connection of HTTP/2 to the origin that others use, too. False: there is none, and
+// one is to be dialled by `routes`, in HTTP/1.1 or in whatever the origin agrees to.
+loop::Task<Result<bool>> join_origin(Connection& c, std::span<const policy::Route> routes);
+// That has been done, or has failed: whoever waits for it goes on.
+void end_joining(Connection& c, const std::optional<Error>& failure);
 
 // The same for a request inside: only to an origin that is good, or whose very faults the client
-// has been shown.
+// has been shown. Where it agrees to HTTP/2, c.origin is one stream of its connection.
 loop::Task<std::optional<Error>> secure_origin_inside(Connection& c);
 
 }  // namespace penstock::session

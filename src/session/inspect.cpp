@@ -20,6 +20,9 @@ namespace {
 
 // A line that is no longer than this before its end has come is taken for no request.
 constexpr size_t kFirstLineMax = size_t{16} * 1024;
+constexpr std::string_view kHttp2 = "h2";
+// What programs of gRPC call it in front of that.
+constexpr std::string_view kHttp2OfGrpc = "grpc-exp";
 
 const policy::Inspection& rule_of(const Connection& c) {
   return *c.story.rule->inspect;
@@ -29,9 +32,14 @@ void count(Connection& c, Inspected result) {
   c.worker.metrics().inspected[static_cast<size_t>(result)].add();
 }
 
-// What the client offers, as far as we can speak it: HTTP/2 towards an origin is put into HTTP/1.1.
-std::string_view offered(const std::string& alpn) {
-  return alpn == "h2" || alpn.starts_with("http/") ? "http/1.1" : std::string_view(alpn);
+bool is_http2(std::string_view alpn) {
+  return alpn == kHttp2 || alpn == kHttp2OfGrpc;
+}
+
+// What the client offers first, as far as we can speak it. `alpn` is to outlive what is returned.
+bump::Protocols offered(const std::string_view& alpn) {
+  const bool http2 = is_http2(alpn);
+  return http2 || alpn.starts_with("http/") ? protocols_of_http(http2) : bump::Protocols(&alpn, 1);
 }
 
 Task<Result<bump::LeafPtr>> get_leaf(Connection& c, bump::Wish wish) {
@@ -167,8 +175,12 @@ PENSTOCK_OWN_FRAME Task<Failure> carry_other(Connection& c, std::vector<uint8_t>
 void hand_over(Connection& c, bool origin_is_good) {
   c.client_persists = true;
   if (origin_is_good && c.story.shares_origin() && c.origin) {
-    c.worker.origins().keep(c.story.target, {std::move(c.port), std::move(c.origin), c.story.route},
-                            trust_of(c));
+    dial::Reached reached{std::move(c.port), std::move(c.origin), c.story.route};
+    if (c.inside->origin_http2) {
+      c.worker.origin_trunks().keep(std::move(reached), c.story.target, trust_of(c));
+    } else {
+      c.worker.origins().keep(c.story.target, std::move(reached), trust_of(c));
+    }
   }
   count(c, Inspected::kRead);
 }
@@ -204,7 +216,8 @@ PENSTOCK_OWN_FRAME Task<> inspect(Connection& c, const tunnel::Patience& patienc
     c.story.error = Error{Code::kSpokeFirst};
     co_return;
   }
-  auto shown = co_await secure_origin(c, offered(c.story.hello->alpn));
+  const std::string_view alpn = c.story.hello->alpn;
+  auto shown = co_await secure_origin(c, offered(alpn));
   if (!shown && shown.error().code == Code::kClientGone) {
     c.story.error = shown.error();
     co_return;
@@ -217,6 +230,8 @@ PENSTOCK_OWN_FRAME Task<> inspect(Connection& c, const tunnel::Patience& patienc
   inside->target = c.story.target;
   inside->who = c.who;
   inside->tunnel = c.story.number;
+  inside->offers_http2 = is_http2(alpn);
+  inside->origin_http2 = good && shown->alpn == kHttp2;
   if (shown) inside->fault = shown->fault;
   if (mimics) inside->mirrored = fingerprint_of(shown->certificate.get());
   c.inside = inside;
@@ -240,7 +255,7 @@ PENSTOCK_OWN_FRAME Task<> inspect(Connection& c, const tunnel::Patience& patienc
 
   // SAFETY: secure_client() has put it there.
   const auto& session = static_cast<const tls::Session&>(*c.client.transport());
-  const bool http2 = session.peer().alpn == "h2";
+  const bool http2 = session.peer().alpn == kHttp2;
   inside->entrance = http2 ? &http2_trunk() : &http1_inside();
   if (http2) co_return hand_over(c, good);
   FirstWords words(c, fit);

@@ -8,6 +8,7 @@
 #include "observe/probes.h"
 #include "session/entrance.h"
 #include "session/http2.h"
+#include "session/origin_stream.h"
 #include "sys/socket.h"
 
 namespace penstock::session {
@@ -59,6 +60,7 @@ void inspected(JsonWriter& json, const Connection& c) {
   if (c.inside->tunnel != c.story.number) {
     json.field("tunnel", log_id(c.worker, c.inside->tunnel));
   }
+  if (c.forward && c.origin) json.field("origin_protocol", c.forward->stream ? "h2" : "http/1.1");
   if (c.inside->fault) json.field("origin_fault", std::string_view(c.inside->fault));
 }
 
@@ -155,7 +157,8 @@ void times(JsonWriter& json, const StepTimes& times, int64_t total_us) {
 
 void kernel_view(JsonWriter& json, const Connection& c) {
   if (!c.origin) return;
-  const auto facts = sys::tcp_facts(c.origin.fd());
+  const OriginStream* const stream = c.forward ? c.forward->stream : nullptr;
+  const auto facts = sys::tcp_facts(stream ? stream->socket() : c.origin.fd());
   if (!facts) return;
   json.key("tcp").begin_object();
   if (c.story.times.connect.reached()) {

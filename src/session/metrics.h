@@ -65,6 +65,8 @@ struct Metrics {
   observe::Counter http2_connections, http2_streams, http2_client_resets, http2_proxy_resets,
       http2_goaways;
   observe::Counter http2_open;
+  // The same towards origins, of which each carries what several clients ask.
+  observe::Counter origin_http2_connections, origin_http2_streams, origin_http2_open;
   observe::Counter would_deny;  // let through by report mode
   observe::Population set_ups;  // from a whole request head until connected or failed
   observe::Population tunnels;  // established and not ended

@@ -1,7 +1,5 @@
 #include "session/trunk.h"
 
-#include <string.h>
-
 #include <cerrno>
 #include <utility>
 
@@ -15,14 +13,6 @@ namespace {
 
 using loop::Task;
 using Failure = std::optional<Error>;
-
-// A turn's share: others are on this thread.
-constexpr int kReadsAtOnce = 4;
-constexpr int kWritesAtOnce = 8;
-// What is framed at a time, which is what a write takes of TLS.
-constexpr size_t kFramesAtOnce = size_t{64} * 1024;
-// Frames that may wait for a client that does not read before it is not read either.
-constexpr size_t kBacklogMax = 64;
 
 class Http2Trunk final : public Entrance {
  public:
@@ -54,6 +44,7 @@ Trunk::Trunk(Connection& c)
     : c_(c),
       work_(c.worker.loop()),
       session_({.head = head_limits(c), .scheme = c.inside ? "https" : "http"}, *this),
+      frames_(c.client, session_, c.worker.relay()),
       alone_since_(c.worker.loop().now()) {
   c_.worker.enter(*this);
   c_.worker.metrics().http2_connections.add();
@@ -80,7 +71,7 @@ void Trunk::leave(Http2Stream& stream) {
 void Trunk::lose_streams() {
   arrived_.clear();
   while (!streams_.empty()) {
-    streams_.front().lose_trunk(ECONNABORTED);
+    streams_.front().lose_carrier(ECONNABORTED);
     --count_;
   }
 }
@@ -103,48 +94,15 @@ void Trunk::start_arrived() {
   }
 }
 
-void Trunk::take_in(std::span<uint8_t> bytes) {
-  session_.feed(bytes, c_.worker.loop().now());
-  ::explicit_bzero(bytes.data(), bytes.size());  // credentials may have been among them
-  start_arrived();
-}
-
-// The rest of a client that takes nothing is left where it is, in its socket.
-bool Trunk::may_hear() const {
-  return !session_.failure() && (unsent_.empty() || session_.backlog() < kBacklogMax);
-}
-
 Failure Trunk::hear() {
-  const auto buffer = c_.worker.relay().buffer();
-  for (int i = 0; i < kReadsAtOnce; ++i) {
-    if (!may_hear() || !c_.client.source().ready(loop::kReadable)) return std::nullopt;
-    const loop::Moved moved = c_.client.read(buffer);
-    if (moved.would_block()) return std::nullopt;
-    if (!moved.bytes()) return Error{Code::kClientGone, moved.error()};
-    take_in(buffer.first(static_cast<size_t>(moved.count)));
-  }
-  more_ = true;
-  return std::nullopt;
+  const auto ended = frames_.hear(c_.worker.loop().now());
+  start_arrived();
+  return ended ? Failure(Error{Code::kClientGone, *ended}) : std::nullopt;
 }
 
 Failure Trunk::say() {
-  for (int i = 0; i < kWritesAtOnce; ++i) {
-    while (unsent_.size() < kFramesAtOnce && unsent_at_ == 0) {
-      const auto frame = session_.next();
-      if (frame.empty()) break;
-      unsent_.insert(unsent_.end(), frame.begin(), frame.end());
-    }
-    if (unsent_.empty() || !c_.client.source().ready(loop::kWritable)) return std::nullopt;
-    const loop::Moved moved = c_.client.write(std::span(unsent_).subspan(unsent_at_));
-    if (moved.failed()) return Error{Code::kClientGone, moved.error()};
-    if (moved.would_block()) return std::nullopt;
-    unsent_at_ += static_cast<size_t>(moved.count);
-    if (unsent_at_ < unsent_.size()) continue;
-    unsent_ = {};
-    unsent_at_ = 0;
-  }
-  more_ = true;
-  return std::nullopt;
+  const auto ended = frames_.say();
+  return ended ? Failure(Error{Code::kClientGone, *ended}) : std::nullopt;
 }
 
 // A client that has not asked for anything yet may do so once.
@@ -165,13 +123,13 @@ Task<Failure> Trunk::carry() {
   loop::Loop& loop = c_.worker.loop();
   loop::Timer timer(loop);
   if (!c_.early.empty()) {
-    take_in(c_.early);
+    frames_.take_in(c_.early, loop.now());
     c_.early = {};
+    start_arrived();
   }
   Failure failure;
   while (!failure) {
     work_.clear(loop::kReadable);
-    more_ = false;
     drain_if_told();
     failure = hear();
     if (!failure) failure = say();
@@ -181,7 +139,7 @@ Task<Failure> Trunk::carry() {
       if (count_ == 0) co_return std::nullopt;
       break;
     }
-    if (session_.failure() || (session_.over() && unsent_.empty())) {
+    if (session_.failure() || (session_.over() && frames_.all_said())) {
       failure = session_.failure();
       break;
     }
@@ -191,17 +149,12 @@ Task<Failure> Trunk::carry() {
       failure = end.then;
       break;
     }
-    const bool listens = may_hear();
     loop::Wait wait(loop);
-    if (more_) {
+    if (frames_.take_more()) {
       wait.soon();
     } else {
       timer.arm(end.when);
-      const auto interest =
-          (listens ? loop::kReadable : 0) | (unsent_.empty() ? 0 : loop::kWritable);
-      wait.on(c_.client.source(), static_cast<uint8_t>(interest))
-          .on(work_, loop::kReadable)
-          .until(timer);
+      wait.on(c_.client.source(), frames_.interest()).on(work_, loop::kReadable).until(timer);
     }
     co_await wait;
   }
@@ -218,7 +171,7 @@ Task<> Trunk::part() {
   timer.arm(loop.now() + kLingerTime);
   for (;;) {
     if (say()) co_return;
-    if (unsent_.empty()) break;
+    if (frames_.all_said()) break;
     if (timer.expired()) co_return c_.client.reset_on_close();
     co_await loop::Wait(loop).on(c_.client.source(), loop::kWritable).until(timer);
   }

@@ -2,7 +2,7 @@
 // the life of a connection of its own (session/connection.cpp), and what those have to say becomes
 // frames. The trunk itself asks for nothing and has no tunnel.
 // Thread: the worker's.   Lifetime: a local of its connection's; streams may outlive it.
-// Cost: an h2::Session, and up to 64 KiB of frames while the client does not take them.
+// Cost: an h2::Session and its Frames.
 #pragma once
 
 #include <cstdint>
@@ -16,11 +16,12 @@
 #include "h2/session.h"
 #include "loop/task.h"
 #include "session/connection.h"
+#include "session/frames.h"
 #include "session/http2.h"
 
 namespace penstock::session {
 
-class Trunk final : public ListNode, private h2::Owner {
+class Trunk final : public ListNode, public Http2Carrier, private h2::Owner {
  public:
   explicit Trunk(Connection& c);
   Trunk(const Trunk&) = delete;
@@ -35,17 +36,15 @@ class Trunk final : public ListNode, private h2::Owner {
   uint64_t number() const { return c_.story.number; }
   void enter(Http2Stream& stream);
   void leave(Http2Stream& stream);
-  // There is something to do, in this turn.
-  void wake() { work_.announce(loop::kReadable); }
+  h2::Link& link() override { return session_; }
+  void wake() override { work_.announce(loop::kReadable); }
 
  private:
   h2::Stream* requested(h2::StreamId id, Result<h2::Request> request, std::string asked) override;
 
-  bool may_hear() const;
   std::optional<Error> hear();
-  void take_in(std::span<uint8_t> bytes);
-  void start_arrived();
   std::optional<Error> say();
+  void start_arrived();
   void drain_if_told();
   struct Limit {
     Instant when;
@@ -62,12 +61,10 @@ class Trunk final : public ListNode, private h2::Owner {
   std::vector<std::unique_ptr<Http2Stream>> arrived_;  // not begun yet
   List<Http2Stream> streams_;                          // all that there are
   size_t count_ = 0;
-  std::vector<uint8_t> unsent_;
-  size_t unsent_at_ = 0;
+  Frames frames_;
   Instant alone_since_;  // without a stream
   h2::Session::Counts published_;
   bool going_ = false;  // GOAWAY has been said
-  bool more_ = false;   // its share of this turn was not enough
 };
 
 }  // namespace penstock::session

@@ -93,6 +93,7 @@ void Worker::drain() {
   spares_.close();
   origins_.close();
   icap_lines_.drop_all();
+  origin_trunks_.close();
   idle_clients_.drop_all();
   trunks_.for_each([](Trunk& trunk) { trunk.wake(); });
 }
@@ -101,6 +102,7 @@ void Worker::yield() {
   spares_.yield();
   origins_.yield();
   icap_lines_.yield();
+  origin_trunks_.yield();
   idle_clients_.yield();
 }
 
@@ -112,6 +114,7 @@ void Worker::adopt(SituationPtr situation) {
   spares_.adopt(config);
   origins_.drop_all();
   icap_lines_.drop_all();
+  origin_trunks_.drop_all();
   if (config.policy_reload == config::PolicyReload::kKeep) return;
   live_.for_each([&](Connection& connection) {
     // What is still being set up is judged anew when it is done.

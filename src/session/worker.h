@@ -29,6 +29,7 @@
 #include "session/icap_lines.h"
 #include "session/idle_clients.h"
 #include "session/metrics.h"
+#include "session/origin_trunks.h"
 #include "session/sample.h"
 #include "sys/fd.h"
 #include "tls/client_context.h"
@@ -130,6 +131,7 @@ class Worker {
   dial::Means means() { return {sources_, *ports_, *routes_}; }
   dial::Spares& spares() { return spares_; }
   dial::IdleOrigins& origins() { return origins_; }
+  OriginTrunks& origin_trunks() { return origin_trunks_; }
   IdleClients& idle_clients() { return idle_clients_; }
   IcapLines& icap_lines() { return icap_lines_; }
   // Who we are in Via: of this process, so that another penstock on the way is no loop.
@@ -188,6 +190,7 @@ class Worker {
   List<Trunk> trunks_;
   IdleClients idle_clients_{*this};
   IcapLines icap_lines_;
+  OriginTrunks origin_trunks_{*this};
   loop::TaskSet tasks_;  // the connections; last, so that it ends them before what they use goes
 };
 

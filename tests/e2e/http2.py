@@ -28,6 +28,7 @@ class Stream:
         self.connection = connection
         self.number = number
         self.fields = None
+        self.trailers = None
         self.data = bytearray()
         self.ended = False
         self.reset = None  # an error code
@@ -173,6 +174,8 @@ class Connection:
             return
         elif isinstance(event, h2.events.ResponseReceived):
             stream.fields = {name.decode(): value.decode() for name, value in event.headers}
+        elif isinstance(event, h2.events.TrailersReceived):
+            stream.trailers = {name.decode(): value.decode() for name, value in event.headers}
         elif isinstance(event, h2.events.DataReceived):
             stream.data += event.data
             stream.taken += len(event.data)
