@@ -12,9 +12,12 @@ import pytest
 # Fixtures among them, which pytest finds by their names.
 from inspected import (NAMES, ask, certificate, get, get_at, inside, origin,
                        owner, setting)
+from http2 import Connection
 from programs import free_port
+from proxies import server_context
 from proxy import run_command
 from secure import SecureSocket
+from test_forward import answer, read_head
 from tls import Authority
 from wire import eventually
 
@@ -329,3 +332,29 @@ def test_a_session_of_one_rule_proves_nothing_to_another(penstock, setting, owne
 def test_a_fingerprint_of_another_form_is_refused(setting, tmp_path, key):
     done = check(tmp_path, setting({"origin_keys": [key]}))
     assert done.returncode != 0 and "write sha256// and 44 characters of base64" in done.stderr
+
+
+def test_a_connection_with_a_fault_is_only_for_those_who_saw_it(mimic, owner, authority, origin, tmp_path):
+    done = threading.Event()
+
+    def script(server, tls):
+        while True:
+            path = read_head(tls)[0].split(" ")[1]
+            if path == "/wait":
+                done.wait(30)
+            tls.sendall(answer(b"faulty" if tls.context is faulty else b"good"))
+
+    server = origin(script, files=alone(authority, tmp_path))
+    faulty = server.context
+    careless = ssl.create_default_context()
+    careless.check_hostname, careless.verify_mode = False, ssl.CERT_NONE
+    assert ask(inside(mimic, "app.test", server.port, careless), get_at(server))[2] == b"faulty"
+    # Now the origin is a good one; but the connection that was is still there.
+    server.context = server_context(*authority.issue("app.test"))
+    client = Connection(inside(mimic, "app.test", server.port, owner.context("h2")))
+    first, second = (client.request([
+        (":method", "GET"), (":scheme", "https"), (":path", path),
+        (":authority", f"app.test:{server.port}")], end=True) for path in ("/wait", "/"))
+    assert second.receive_to_end() == (b"good", False)
+    done.set()
+    assert first.receive_to_end() == (b"good", False)
