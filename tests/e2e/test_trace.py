@@ -371,7 +371,8 @@ def test_a_proxy_that_knows_nothing_of_it_is_traced_by_its_name(trace, program, 
     found = {group.get("destination", group.get("listener")): group["latencies"]
              for group in total.raw["groups"]}
     assert found[f"127.0.0.1:{rival.port}"]["handshake"]["count"] == 25
-    assert found[f"127.0.0.1:{origin}"]["connect"]["count"] == 25
+    # Or one more: a relay that was asked whether it listens may connect for that when it is traced.
+    assert found[f"127.0.0.1:{origin}"]["connect"]["count"] in (25, 26)
 
 
 # `run` with the kernel's clock.
