@@ -65,8 +65,8 @@ class ClientSession final : public Link {
   void begin_fields(StreamId id, bool first) override;
   size_t take_field(std::string_view name, std::string_view value) override;
   void end_fields(StreamId id, bool first, bool last) override;
-  bool may_receive(Stream& stream, StreamId id, size_t bytes) override;
-  void end_stream(StreamId id, Stream& stream, Trailers trailers) override;
+  bool may_receive(Stream& of, StreamId id, size_t bytes) override;
+  void end_stream(StreamId id, Stream& of, Trailers trailers) override;
   void note_settings() override { known_ = true; }
   void note_going() override { going_ = true; }
   void note_reset_received(StreamId id) override;

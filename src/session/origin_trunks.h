@@ -64,7 +64,7 @@ class OriginTrunk final : public ListNode, public Http2Carrier {
   OriginTrunk(Worker& worker, dial::Reached reached, OriginGroupPtr group, admission::Seat seat);
   OriginTrunk(const OriginTrunk&) = delete;
   OriginTrunk& operator=(const OriginTrunk&) = delete;
-  ~OriginTrunk();
+  virtual ~OriginTrunk();
 
   loop::Task<> carry();
 
