@@ -8,26 +8,17 @@ import threading
 
 import pytest
 
-from icap import Ended, Service, chunked
-from inspected import Owner, SecureOrigin, answers, ask, inside
+from icap import Ended, Service
+# Fixtures among them, which pytest finds by their names.
+from inspected import SecureOrigin, answers, ask, certificate, inside, owner
 from origins import closed_port
 from programs import free_port
 from proxy import run_command
 from test_clients import run
 from test_forward import answer, read_head
-from wire import eventually, read_exactly
+from wire import eventually
 
 NAMES = {"app.test": ["127.0.0.1"], "other.test": ["127.0.0.1"], "scan.test": ["127.0.0.1"]}
-
-
-@pytest.fixture(scope="module")
-def owner(tmp_path_factory):
-    return Owner(tmp_path_factory.mktemp("owner"))
-
-
-@pytest.fixture(scope="module")
-def certificate(authority):
-    return authority.issue("app.test", "other.test")
 
 
 @pytest.fixture

@@ -7,22 +7,13 @@ import pytest
 
 from http2 import Connection
 from icap import Service
-from inspected import Owner, inside
+# Fixtures among them, which pytest finds by their names.
+from inspected import certificate, inside, owner
 from origin_http2 import REFUSED_STREAM, Http2Origin
 from test_icap import echo_streaming, icap_of, unmodified
 from test_inspection_http2 import fetch, head, word
 
 NAMES = {"app.test": ["127.0.0.1"]}
-
-
-@pytest.fixture(scope="module")
-def owner(tmp_path_factory):
-    return Owner(tmp_path_factory.mktemp("owner"))
-
-
-@pytest.fixture(scope="module")
-def certificate(authority):
-    return authority.issue("app.test")
 
 
 @pytest.fixture

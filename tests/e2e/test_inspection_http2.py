@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from http2 import Connection
-from inspected import Owner, SecureOrigin, answers, ask, get_at, inside
+# Fixtures among them, which pytest finds by their names.
+from inspected import SecureOrigin, answers, ask, certificate, get_at, inside, owner
 from origin_http2 import (CANCEL, HTTP_1_1_REQUIRED, INITIAL_WINDOW_SIZE, MAX_CONCURRENT_STREAMS,
                           REFUSED_STREAM, Http2Origin)
 from programs import free_port
@@ -22,16 +23,6 @@ from wire import DEADLINE, eventually
 
 NAMES = {"app.test": ["127.0.0.1"], "other.test": ["127.0.0.1"]}
 MIB = 1 << 20
-
-
-@pytest.fixture(scope="module")
-def owner(tmp_path_factory):
-    return Owner(tmp_path_factory.mktemp("owner"))
-
-
-@pytest.fixture(scope="module")
-def certificate(authority):
-    return authority.issue("app.test", "other.test")
 
 
 @pytest.fixture(scope="module")
