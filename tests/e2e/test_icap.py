@@ -685,6 +685,7 @@ def big_answer(origin, tls):
         tls.sendall(piece)
 
 
+@pytest.mark.release_only
 def test_a_body_larger_than_memory_streams_down(proxied, service, origin, owner):
     check, server = service(echo_streaming), origin(big_answer)
     proxy = proxied(check, ["response"])
@@ -706,6 +707,7 @@ def test_a_body_larger_than_memory_streams_down(proxied, service, origin, owner)
     assert most - before < 4096, "KiB that it has grown by"
 
 
+@pytest.mark.release_only
 def test_a_body_larger_than_memory_streams_up(proxied, service, origin, owner):
     def script(origin, tls):
         head, rest = read_head(tls)
