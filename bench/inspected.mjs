@@ -87,7 +87,10 @@ async function up(bytes) {
   const answered = exchange(secure, 'POST /up', bytes);
   const piece = Buffer.alloc(1 << 20, 'E');
   for (let sent = 0; sent < bytes; sent += piece.length) {
-    if (!secure.write(piece)) await new Promise((resolve) => secure.once('drain', resolve));
+    // The last piece may be answered, and the connection closed, before it has drained.
+    if (!secure.write(piece)) {
+      await new Promise((resolve) => secure.once('drain', resolve).once('close', resolve));
+    }
   }
   await answered;
   return bytes;
