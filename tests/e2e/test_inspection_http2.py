@@ -327,8 +327,8 @@ def test_a_stalled_upload_holds_up_no_other(origin, connect):
 
 
 @pytest.mark.release_only  # memory, of which a sanitizer takes more
-def test_256_mib_both_ways_and_memory_stays_flat(origin, connect, proxy):
-    size = 256 * MIB
+def test_64_mib_both_ways_and_memory_stays_flat(origin, connect, proxy):
+    size = 64 * MIB
 
     def script(request):
         if request.path == "/down":
